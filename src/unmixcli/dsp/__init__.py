@@ -1,1 +1,1 @@
-"""To be described."""
+"""Tensors in, tensors out: transforms, masks and filters; no files, no networks."""

@@ -1,1 +1,1 @@
-"""To be described."""
+"""Models are data: cards, where their weights are, and how they become networks."""

@@ -1,1 +1,1 @@
-"""To be described."""
+"""Torch modules, one architecture a file; nothing here touches a file."""

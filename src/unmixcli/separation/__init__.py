@@ -1,1 +1,1 @@
-"""To be described."""
+"""Separators: blocks of the mix in, blocks of stems out."""

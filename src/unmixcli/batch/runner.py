@@ -1,0 +1,297 @@
+"""The run: each track by itself, a failure of one is no failure of the others."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unmixcli.audio.formats import OutputFormat
+from unmixcli.audio.read import AudioReader, open_audio, spool_stdin
+from unmixcli.audio.tags import read_tags
+from unmixcli.audio.write import TrackReport, TrackWriter
+from unmixcli.batch.events import (
+    Event,
+    Failed,
+    Finished,
+    Listener,
+    Noticed,
+    Progress,
+    Skipped,
+    Started,
+    StemWritten,
+    Summary,
+)
+from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done
+from unmixcli.batch.plan import TrackPlan
+from unmixcli.batch.threads import ReadAhead, WriteBehind
+from unmixcli.errors import InputError, ResourceError, TruncatedError, UnmixError
+from unmixcli.models.catalogue import Model
+from unmixcli.models.weights import sha256
+from unmixcli.separation.engine import Engine
+from unmixcli.separation.session import Session
+from unmixcli.version import __version__
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that a run is told.
+
+    Attributes:
+        session: the model, ready for the outputs asked for.
+        format: of the files.
+        start_s: where each track begins.
+        duration_s: how much of each; None is all.
+        downmix: whether more than two channels are mixed down.
+        existing: what happens where outputs are: "refuse", "skip" what is done, "overwrite".
+        seed: of the dither.
+    """
+
+    session: Session
+    format: OutputFormat
+    start_s: float = 0.0
+    duration_s: float | None = None
+    downmix: bool = False
+    existing: str = "refuse"
+    seed: int = 0
+
+    @property
+    def fingerprint_settings(self) -> Mapping[str, Any]:
+        """What changes a sample or a file, for the manifest."""
+        plan = self.session.plan
+        return {
+            "outputs": {
+                name: list(row) for name, row in zip(plan.outputs, plan.weights, strict=True)
+            },
+            "computed": list(plan.computed),
+            "format": asdict(self.format),
+            "options": asdict(self.session.options),
+            "start_s": self.start_s,
+            "duration_s": self.duration_s,
+            "downmix": self.downmix,
+            "device": self.session.device.type,
+            "seed": self.seed,
+        }
+
+
+class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
+    """The run was told to stop."""
+
+
+def run_batch(
+    plans: Sequence[TrackPlan],
+    settings: RunSettings,
+    *,
+    listener: Listener,
+    jobs: int = 1,
+    stdin: BinaryIO | None = None,
+) -> Summary:
+    """Separate every track; the ones that fail are reported and the rest goes on.
+
+    A KeyboardInterrupt stops all of it, leaves finished tracks and no partial file.
+    """
+    summary, lock = Summary(), threading.Lock()
+
+    def tell(event: Event) -> None:
+        with lock:
+            summary.count(event)
+            listener(event)
+
+    run = _Run(settings, tell, total=len(plans), stdin=stdin)
+    if jobs == 1:
+        for index, plan in enumerate(plans):
+            run.track(index, plan)
+        return summary
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in [pool.submit(run.track, *item) for item in enumerate(plans)]:
+                future.result()
+        except BaseException:
+            run.cancelled.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return summary
+
+
+class _Run:
+    """What the tracks of one run share."""
+
+    def __init__(
+        self, settings: RunSettings, tell: Listener, *, total: int, stdin: BinaryIO | None
+    ) -> None:
+        self.settings = settings
+        self.cancelled = threading.Event()
+        self._tell = tell
+        self._total = total
+        self._stdin = stdin
+        self._model_sha256 = model_fingerprint(settings.session.model)
+
+    def track(self, index: int, plan: TrackPlan) -> None:
+        """Do one track, or tell why not."""
+        label = plan.track.label
+        try:
+            with self._source(plan) as source:
+                self._one(index, plan, source)
+        except Cancelled:
+            return
+        except UnmixError as error:
+            self._tell(Failed(index, label, str(error)))
+        except MemoryError:
+            self._tell(Failed(index, label, f"{label}: out of memory"))
+
+    @contextmanager
+    def _source(self, plan: TrackPlan) -> Iterator[Path]:
+        if plan.track.path is not None:
+            yield plan.track.path
+            return
+        if self._stdin is None:
+            raise InputError("stdin: is not connected")
+        with tempfile.TemporaryDirectory(prefix="unmix-") as folder:
+            yield spool_stdin(self._stdin, Path(folder))
+
+    def _one(self, index: int, plan: TrackPlan, source: Path) -> None:
+        started = time.perf_counter()
+        fingerprint = self._fingerprint(source)
+        if self.settings.existing == "skip" and (done := is_done(plan.manifest, fingerprint)):
+            self._tell(Skipped(index, plan.track.label, done.warning))
+            return
+        self._check_existing(plan)
+        with open_audio(
+            source,
+            start_s=self.settings.start_s,
+            duration_s=self.settings.duration_s,
+            downmix=self.settings.downmix,
+        ) as reader:
+            report, warning = self._separate(index, plan, source, reader)
+        self._write_manifest(plan, fingerprint, report, warning)
+        for name, stem in report.stems.items():
+            self._tell(StemWritten(index, name, stem.path, stem.samples, stem.peak, stem.silent))
+        seconds = max(stem.samples for stem in report.stems.values()) / report.sample_rate
+        elapsed = time.perf_counter() - started
+        self._tell(
+            Finished(
+                index,
+                plan.track.label,
+                elapsed,
+                seconds,
+                report.gain_db,
+                report.sample_rate,
+                warning,
+            )
+        )
+
+    def _fingerprint(self, source: Path) -> Fingerprint:
+        try:
+            digest = sha256(source)
+        except FileNotFoundError:
+            raise InputError(f"{source}: no such file") from None
+        except OSError as error:
+            raise InputError(f"{source}: cannot be read: {error.strerror}") from error
+        return Fingerprint(
+            input_sha256=digest,
+            model=self.settings.session.model.name,
+            model_sha256=self._model_sha256,
+            settings=self.settings.fingerprint_settings,
+            version=__version__,
+        )
+
+    def _check_existing(self, plan: TrackPlan) -> None:
+        if self.settings.existing != "refuse":
+            return
+        for path in plan.outputs.values():
+            if path.exists():
+                raise ResourceError(
+                    f"{path}: is there already; add --overwrite, or --skip-existing to keep "
+                    "what is up to date"
+                )
+
+    def _separate(
+        self, index: int, plan: TrackPlan, source: Path, reader: AudioReader
+    ) -> tuple[TrackReport, str]:
+        info = reader.info
+        duration = None if info.samples is None else info.samples / info.sample_rate
+        self._tell(
+            Started(index, self._total, plan.track.label, duration, info.sample_rate, info.channels)
+        )
+        engine = self.settings.session.engine(
+            sample_rate=info.sample_rate,
+            channels=info.channels,
+            notice=lambda message: self._tell(Noticed(message)),
+        )
+        warning = ""
+        with ExitStack() as stack:
+            writer = stack.enter_context(
+                TrackWriter(
+                    plan.outputs,
+                    sample_rate=info.sample_rate,
+                    channels=info.channels,
+                    format=self.settings.format,
+                    tags=read_tags(source),
+                    title=plan.track.name,
+                    seed=self.settings.seed,
+                )
+            )
+            with (
+                ReadAhead(reader.blocks()) as blocks,
+                WriteBehind[Tensor](lambda block: writer.write(_named(engine, block))) as behind,
+            ):
+                position = 0
+                try:
+                    for block in blocks:
+                        self._check_cancelled()
+                        behind.put(engine.push(torch.from_numpy(block)))
+                        position += block.shape[-1]
+                        self._tell(Progress(index, position / info.sample_rate, duration))
+                except TruncatedError as error:
+                    warning = str(error)
+                behind.put(engine.finish())
+            if not position:
+                raise InputError(f"{plan.track.label}: holds no samples")
+            return writer.close(), warning
+
+    def _check_cancelled(self) -> None:
+        if self.cancelled.is_set():
+            raise Cancelled
+
+    def _write_manifest(
+        self, plan: TrackPlan, fingerprint: Fingerprint, report: TrackReport, warning: str
+    ) -> None:
+        folder = plan.manifest.parent
+        outputs = {
+            name: OutputRecord(
+                file=str(stem.path.relative_to(folder)),
+                bytes=stem.path.stat().st_size,
+                samples=stem.samples,
+                peak=stem.peak,
+                silent=stem.silent,
+            )
+            for name, stem in report.stems.items()
+        }
+        Manifest(
+            input=plan.track.label,
+            fingerprint=fingerprint,
+            sample_rate=report.sample_rate,
+            gain_db=report.gain_db,
+            outputs=outputs,
+            warning=warning,
+        ).write(plan.manifest)
+
+
+def model_fingerprint(model: Model) -> str:
+    """A hash of the card, which holds the hashes of the weights."""
+    return hashlib.sha256(model.card.model_dump_json().encode()).hexdigest()
+
+
+def _named(engine: Engine, block: Tensor) -> dict[str, np.ndarray]:
+    return {name: block[row].numpy() for row, name in enumerate(engine.stems)}

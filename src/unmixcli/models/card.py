@@ -1,0 +1,188 @@
+"""The card of a model: `model.toml`, everything there is to know but the weights themselves."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unmixcli.errors import ModelError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+SHA256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PackageSource(_Strict):
+    """A checkpoint inside an installed Python package, converted once into the cache."""
+
+    package: str
+    path: str
+    sha256: SHA256
+    extra: str
+
+
+class WebSource(_Strict):
+    """A file to download."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+
+
+class HubSource(_Strict):
+    """A file of a repository on the Hugging Face Hub."""
+
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: str
+    path: str
+
+
+class WeightFile(_Strict):
+    """One file of weights.
+
+    Attributes:
+        role: what it holds: a stem, or `all`.
+        name: its name in the model's folder or in the cache.
+        sha256: of the whole file; None only where its makers publish no more than `sha256_prefix`.
+        sha256_prefix: the first hex digits of it, as in the names of torch.hub's files.
+        size: bytes, None where it is not published.
+        source: where it comes from; None if it lies beside the card.
+    """
+
+    role: str
+    name: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")]
+    sha256: SHA256 | None = None
+    sha256_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
+    size: Annotated[int, Field(gt=0)] | None = None
+    source: PackageSource | WebSource | HubSource | None = None
+
+    @model_validator(mode="after")
+    def _identified(self) -> WeightFile:
+        if self.sha256 is None and self.sha256_prefix is None:
+            raise ValueError(f"{self.name}: sha256 or sha256_prefix is needed")
+        return self
+
+    @property
+    def expected_hash(self) -> str:
+        """The digits that the file's sha256 must begin with."""
+        return self.sha256 or self.sha256_prefix or ""
+
+
+class Transform(_Strict):
+    """The short-time Fourier transform of a spectral model; see `STFTConfig`."""
+
+    n_fft: int
+    hop_samples: int
+    window_samples: int | None = None
+    window: Literal["hann", "hamming"] = "hann"
+    edge: Literal["zeros", "reflect"] = "zeros"
+
+
+class Chunks(_Strict):
+    """How a song is cut, in frames for spectral models; see `ChunkConfig`."""
+
+    length: int
+    context: int = 0
+    overlap: int = 0
+    batch: int = 1
+    fixed: bool = True
+    multiple: int = 1
+
+
+class Wiener(_Strict):
+    """The multichannel Wiener filter after the network, when none is asked for."""
+
+    iterations: Annotated[int, Field(ge=0)] = 0
+    window_frames: Annotated[int, Field(gt=0)] = 300
+
+
+class Licence(_Strict):
+    """Terms of the weights."""
+
+    name: str
+    commercial: bool
+    note: str = ""
+
+
+class Score(_Strict):
+    """A published or measured figure: what, how, and who says so."""
+
+    stem: str
+    metric: str
+    value: float
+    protocol: str
+    source: str
+
+
+class Card(_Strict):
+    """A model.
+
+    Attributes:
+        name: what users type.
+        architecture: the module of `models.adapters` that builds it.
+        parameters: that architecture's own settings.
+        stems: in the order in which they are shown.
+        residual: the stem that is the mix minus the others.
+        sample_rate: of the network, Hz.
+        channels: audio channels of the network; 1 takes each channel of the input by itself.
+        half: reduced precisions in which it may run on a GPU, best first.
+        mps: whether it has been run on Apple's GPU.
+    """
+
+    name: Name
+    title: str
+    description: str
+    architecture: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    parameters: dict[str, Any] = {}
+    stems: Annotated[tuple[Name, ...], Field(min_length=1)]
+    residual: str | None = None
+    sample_rate: Annotated[int, Field(gt=0)]
+    channels: Annotated[int, Field(ge=1, le=2)]
+    stft: Transform
+    chunks: Chunks
+    wiener: Wiener = Wiener()
+    half: tuple[Literal["bf16", "fp16"], ...] = ()
+    mps: bool = False
+    licence: Licence
+    training_data: str
+    citation: str = ""
+    files: Annotated[tuple[WeightFile, ...], Field(min_length=1)]
+    scores: tuple[Score, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Card:
+        if self.residual is not None and self.residual not in self.stems:
+            raise ValueError(f"residual {self.residual!r} is none of the stems {self.stems}")
+        if len({file.name for file in self.files}) < len(self.files):
+            raise ValueError("two files have one name")
+        return self
+
+    def score(self, stem: str) -> float | None:
+        """The best stated SDR of a stem, in dB."""
+        values = [s.value for s in self.scores if s.stem == stem and s.metric == "SDR"]
+        return max(values, default=None)
+
+
+def read_card(path: Path) -> Card:
+    """Read and check a `model.toml`.
+
+    Raises:
+        ModelError: if it cannot be read, or names the first field that is wrong.
+    """
+    try:
+        return Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read as a model card: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the card"
+        raise ModelError(f"{path}: {field}: {first['msg']}") from error

@@ -1,0 +1,128 @@
+"""Every model that is known here, and which one runs when none is named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unmixcli.errors import ModelError, UsageError
+from unmixcli.models.card import Card, read_card
+from unmixcli.models.paths import builtin_folder, user_folder
+from unmixcli.models.stems import StemSet
+from unmixcli.models.weights import is_installed, obtain_command
+
+CARD_NAME = "model.toml"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A card and the folder in which it lies."""
+
+    card: Card
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What users type."""
+        return self.card.name
+
+    @property
+    def installed(self) -> bool:
+        """Whether its weights are here; says nothing about whether they are intact."""
+        return is_installed(self.card, self.folder)
+
+    @property
+    def stem_set(self) -> StemSet:
+        """Its stems."""
+        return StemSet(self.card.stems, self.card.residual)
+
+    def has(self, stems: Sequence[str]) -> bool:
+        """Whether it can give each of these stems or sums."""
+        return all(self.stem_set.weights(stem) is not None for stem in stems)
+
+    def score(self, stems: Sequence[str]) -> float:
+        """The mean of its stated SDRs of these stems in dB; minus infinity without any."""
+        spelt_out = (part for stem in stems for part in self.stem_set.weights(stem) or {})
+        values = [self.card.score(stem) for stem in dict.fromkeys(spelt_out)]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known else float("-inf")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that runs, and one that would be better but is not installed.
+
+    Attributes:
+        model: the best-scored installed model that has the stems.
+        better: the best-scored one of all, None if that is `model`.
+        command: what installs `better`.
+    """
+
+    model: Model
+    better: Model | None = None
+    command: str = ""
+
+
+def list_models() -> list[Model]:
+    """All models, the user's own before those of the package where names are the same."""
+    found: dict[str, Model] = {}
+    for root in (user_folder(), builtin_folder()):
+        for model in _models_in(root):
+            found.setdefault(model.name, model)
+    return sorted(found.values(), key=lambda model: model.name)
+
+
+def find_model(name: str) -> Model:
+    """The model of this name, or in this folder.
+
+    Raises:
+        UsageError: for a name that is not known.
+        ModelError: for a folder without a valid card.
+    """
+    by_name = {model.name: model for model in list_models()}
+    if name in by_name:
+        return by_name[name]
+    folder = Path(name)
+    if folder.is_dir():
+        if not (folder / CARD_NAME).is_file():
+            raise ModelError(f"{folder}: is no model: it holds no {CARD_NAME}")
+        return Model(read_card(folder / CARD_NAME), folder)
+    near = difflib.get_close_matches(name, by_name, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise UsageError(f"no model is called {name!r}; known are {', '.join(by_name)}{hint}")
+
+
+def choose_model(stems: Sequence[str]) -> Choice:
+    """The best-scored installed model that has all these stems.
+
+    Raises:
+        UsageError: if no model has them, or none of those that have is installed.
+    """
+    models = list_models()
+    able = sorted((m for m in models if m.has(stems)), key=lambda m: m.score(stems), reverse=True)
+    if not able:
+        known = sorted({stem for model in models for stem in model.card.stems})
+        raise UsageError(f"no model has the stems {', '.join(stems)}; known are {', '.join(known)}")
+    installed = [model for model in able if model.installed]
+    if not installed:
+        raise UsageError(
+            f"no installed model has {', '.join(stems) or 'any stem'}; {able[0].name} has, "
+            f"get it by: {obtain_command(able[0].card)}"
+        )
+    best = installed[0]
+    if able[0].score(stems) > best.score(stems):
+        return Choice(best, able[0], obtain_command(able[0].card))
+    return Choice(best)
+
+
+def models_with(stem: str) -> list[Model]:
+    """Models that can give `stem`, installed ones first."""
+    return sorted((m for m in list_models() if m.has([stem])), key=lambda m: not m.installed)
+
+
+def _models_in(root: Path) -> Iterator[Model]:
+    if root.is_dir():
+        for card in sorted(root.glob(f"*/{CARD_NAME}")):
+            yield Model(read_card(card), card.parent)

@@ -1,0 +1,50 @@
+"""What the engine asks of a model that works on spectra: masks for chunks of the mix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from unmixcli.dsp.chunks import ChunkConfig
+from unmixcli.dsp.stft import STFTConfig
+
+
+@dataclass(frozen=True)
+class SpectralSettings:
+    """What a spectral model needs around it.
+
+    Attributes:
+        stems: those that the network gives, in the order of its masks.
+        sample_rate: Hz.
+        channels: audio channels of the network; 1 takes each channel by itself.
+        stft: the transform.
+        chunks: the grid, in frames.
+        wiener_iterations: of the multichannel Wiener filter when none are asked for.
+        wiener_window_frames: frames that share one spatial model.
+    """
+
+    stems: tuple[str, ...]
+    sample_rate: int
+    channels: int
+    stft: STFTConfig
+    chunks: ChunkConfig
+    wiener_iterations: int = 0
+    wiener_window_frames: int = 300
+
+
+class SpectralModel(nn.Module):
+    """A network that gives masks; adapters derive from it."""
+
+    settings: SpectralSettings
+
+    def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
+        """Masks of some of the stems.
+
+        Shape:
+            - mix: `(batch, channels, bins, frames)` complex
+            - result: `(batch, stems, channels, bins, frames)`, real or complex; mask times mix is
+              the stem
+        """
+        raise NotImplementedError

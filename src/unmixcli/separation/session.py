@@ -1,0 +1,102 @@
+"""A model made ready for a request: chosen, loaded once, used for any number of tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from unmixcli.errors import UsageError
+from unmixcli.models.catalogue import Choice, Model, choose_model, find_model, models_with
+from unmixcli.models.load import load_model, spectral_settings
+from unmixcli.models.spectral import SpectralModel
+from unmixcli.separation.device import best_half, resolve_device
+from unmixcli.separation.engine import Engine
+from unmixcli.separation.sparing import Notice
+from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
+from unmixcli.separation.stems import OutputPlan, Request, plan_outputs
+
+
+@dataclass(frozen=True)
+class Session:
+    """What `open_session` makes.
+
+    Attributes:
+        model: its card and folder.
+        network: it, on its device.
+        plan: the outputs as sums of its stems.
+        options: what differs from the card.
+    """
+
+    model: Model
+    network: SpectralModel
+    plan: OutputPlan
+    options: SpectralOptions
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    def engine(self, *, sample_rate: int, channels: int, notice: Notice | None = None) -> Engine:
+        """A separator for one track of this rate in Hz and 1 or 2 channels."""
+        separator = SpectralSeparator(
+            self.network, stems=self.plan.computed, options=self.options, notice=notice
+        )
+        return Engine(separator, plan=self.plan, sample_rate=sample_rate, channels=channels)
+
+
+def select_model(name: str | None, request: Request) -> tuple[Choice, OutputPlan]:
+    """The model that runs for a request, and its outputs; loads nothing.
+
+    Raises:
+        UsageError: for an unknown model, or a stem that it has not.
+    """
+    if name is None:
+        choice = choose_model(request.names_used or ("vocals",))
+    else:
+        choice = Choice(find_model(name))
+    model = choice.model
+    try:
+        return choice, plan_outputs(model.stem_set, request, model=model.name)
+    except UsageError as error:
+        raise UsageError(f"{error}{_hint(model, request.names_used)}") from None
+
+
+def open_session(
+    choice: Choice, plan: OutputPlan, *, device: str, options: SpectralOptions
+) -> Session:
+    """Load the model.
+
+    Raises:
+        UsageError: for options out of range or an unknown device.
+        ResourceError: for a device that is not there.
+        ModelError: for weights that are missing or not what the card says.
+    """
+    card = choice.model.card
+    _check(options, choice.model)
+    place = resolve_device(device, card=card)
+    if options.half is None:
+        options = replace(options, half=best_half(card, place))
+    return Session(choice.model, load_model(choice.model, device=place), plan, options)
+
+
+def _check(options: SpectralOptions, model: Model) -> None:
+    if options.batch is not None and options.batch < 1:
+        raise UsageError(f"--batch {options.batch}: must be at least 1")
+    if options.wiener_iterations is not None and options.wiener_iterations < 0:
+        raise UsageError(f"--wiener {options.wiener_iterations}: must be at least 0")
+    if options.overlap is not None:
+        try:
+            spectral_settings(model.card).chunks.with_overlap(options.overlap)
+        except ValueError as error:
+            raise UsageError(f"--overlap {options.overlap}: {error}") from error
+
+
+def _hint(model: Model, names: Sequence[str]) -> str:
+    """Name a model that has what this one has not."""
+    for name in names:
+        if model.stem_set.weights(name) is None and (others := models_with(name)):
+            return f"; {others[0].name} has {name!r}: --model {others[0].name}"
+    return ""
