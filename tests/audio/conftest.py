@@ -56,12 +56,13 @@ def encode_av() -> Callable[..., Path]:
         video: bool = False,
     ) -> Path:
         with av.open(str(path), "w", options=options or {}) as container:
-            if video:
-                _encode_picture(container)
+            picture = container.add_stream("mpeg4", rate=25) if video else None
             streams = [container.add_stream(codec, rate=rate) for _ in arrays]
             for stream, array in zip(streams, arrays, strict=True):
                 stream.layout = LAYOUTS[array.shape[0]]
                 stream.bit_rate = 192000
+            if picture is not None:
+                _encode_picture(container, picture)
             for stream, array in zip(streams, arrays, strict=True):
                 _encode_sound(container, stream, array, rate=rate)
         return path
@@ -72,7 +73,8 @@ def encode_av() -> Callable[..., Path]:
 def _encode_sound(container, stream, array: Block, *, rate: int) -> None:
     frame = AudioFrame.from_ndarray(array, format="fltp", layout=LAYOUTS[array.shape[0]])
     frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
-    stream.codec_context.open()
+    if not stream.codec_context.is_open:
+        stream.codec_context.open()
     resampler = av.AudioResampler(
         stream.format, stream.layout, rate, frame_size=stream.codec_context.frame_size or None
     )
@@ -81,13 +83,17 @@ def _encode_sound(container, stream, array: Block, *, rate: int) -> None:
     container.mux(stream.encode(None))
 
 
-def _encode_picture(container) -> None:
-    stream = container.add_stream("mpeg4", rate=25)
+def _encode_picture(container, stream) -> None:
     stream.width = stream.height = 32
     stream.pix_fmt = "yuv420p"
-    grey = np.full((32, 32, 3), 128, np.uint8)
-    container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+    container.mux(stream.encode(_grey_frame(32)))
     container.mux(stream.encode(None))
+
+
+def _grey_frame(size: int) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(np.full((size, size, 3), 128, np.uint8), format="rgb24")
+    frame.pts, frame.time_base = 0, Fraction(1, 25)
+    return frame
 
 
 @pytest.fixture
@@ -111,7 +117,6 @@ def png() -> bytes:
         stream = container.add_stream("png", rate=1)
         stream.width = stream.height = 16
         stream.pix_fmt = "rgb24"
-        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
-        container.mux(stream.encode(frame))
+        container.mux(stream.encode(_grey_frame(16)))
         container.mux(stream.encode(None))
     return buffer.getvalue()

@@ -113,5 +113,5 @@ def test_buffer_does_not_grow() -> None:
     ],
 )
 def test_grids_that_do_not_advance_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - each has its own message
+    with pytest.raises(ValueError):
         ChunkConfig(**wrong)

@@ -18,7 +18,6 @@ from unmixcli.dsp.masks import (
     ratio_mask,
     soft_mask,
 )
-from unmixcli.errors import UsageError
 
 Mask = Callable[[Tensor], Tensor]
 
@@ -240,5 +239,5 @@ def test_consistency_of_samples() -> None:
     ],
 )
 def test_ranges_are_checked(call: Mask, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(ValueError, match=words):
         call(magnitudes())

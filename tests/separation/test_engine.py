@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from models_for_tests import ConstantMasks, ContextMasks, settings
 from torch import Tensor
 
+from models_for_tests import ConstantMasks, ContextMasks, settings
 from unmixcli.dsp.chunks import ChunkConfig
 from unmixcli.models.spectral import SpectralModel
 from unmixcli.models.stems import StemSet

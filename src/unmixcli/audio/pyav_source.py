@@ -71,8 +71,9 @@ class PyavSource:
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """FL, FR, FC, … in the order of the channels."""
-        return tuple(channel.name for channel in self._stream.layout.channels)
+        """FL, FR, FC, … in the order of the channels; empty where the file only counts them."""
+        names = tuple(channel.name for channel in self._stream.layout.channels)
+        return () if "NONE" in names else names
 
     def decode(self, start: int) -> Iterator[Block]:
         """Blocks ``(channels, n)`` from sample ``start``; what lies before is decoded too."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -149,6 +151,11 @@ class _Run:
             self._tell(Failed(index, label, str(error)))
         except MemoryError:
             self._tell(Failed(index, label, f"{label}: out of memory"))
+        except Exception as error:
+            if os.environ.get("UNMIX_DEBUG"):
+                traceback.print_exc()
+            kind = type(error).__name__
+            self._tell(Failed(index, label, f"{label}: internal error ({kind}: {error})"))
 
     @contextmanager
     def _source(self, plan: TrackPlan) -> Iterator[Path]:
@@ -158,7 +165,11 @@ class _Run:
         if self._stdin is None:
             raise InputError("stdin: is not connected")
         with tempfile.TemporaryDirectory(prefix="unmix-") as folder:
-            yield spool_stdin(self._stdin, Path(folder))
+            spooled = spool_stdin(self._stdin, Path(folder))
+            try:
+                yield spooled
+            except UnmixError as error:
+                raise type(error)(str(error).replace(str(spooled), "stdin")) from error
 
     def _one(self, index: int, plan: TrackPlan, source: Path) -> None:
         started = time.perf_counter()
@@ -226,7 +237,7 @@ class _Run:
         )
         engine = self.settings.session.engine(
             sample_rate=info.sample_rate,
-            channels=info.channels,
+            channels=reader.channels,
             notice=lambda message: self._tell(Noticed(message)),
         )
         warning = ""
@@ -235,7 +246,7 @@ class _Run:
                 TrackWriter(
                     plan.outputs,
                     sample_rate=info.sample_rate,
-                    channels=info.channels,
+                    channels=reader.channels,
                     format=self.settings.format,
                     tags=read_tags(source),
                     title=plan.track.name,

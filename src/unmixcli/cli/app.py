@@ -9,16 +9,21 @@ import traceback
 from types import FrameType
 from typing import Annotated
 
-import click
 import typer
 
 from unmixcli.cli.doctor import doctor
 from unmixcli.cli.models import models_app
 from unmixcli.cli.separate import separate
-from unmixcli.errors import UnmixError
+from unmixcli.errors import UnmixError, UsageError
 from unmixcli.version import __version__
 
 INTERRUPTED = 130
+
+# Typer brings its own copy of Click in some versions and uses the package in others; the base of
+# its errors is the same class by either way.
+_UsageProblem: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name="unmix",
@@ -69,10 +74,10 @@ def run() -> int:
     except UnmixError as error:
         _show(error)
         return error.exit_code
-    except click.ClickException as error:
-        _show(error, error.format_message())
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except _UsageProblem as error:
+        _show(error, error.format_message())  # type: ignore[attr-defined]
+        return UsageError.exit_code
+    except (KeyboardInterrupt, typer.Abort):
         print("unmix: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:

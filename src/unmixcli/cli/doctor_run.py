@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from unmixcli.errors import UnmixError
-from unmixcli.models.catalogue import list_models
+from unmixcli.models.catalogue import broken_cards, list_models
 from unmixcli.models.load import load_model
 from unmixcli.models.paths import cache_folder
 from unmixcli.models.weights import obtain_command
@@ -170,6 +170,8 @@ def _cache() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
+    for error in broken_cards():
+        yield Finding("models", str(error), ok=False, remedy="mend the card or delete its folder")
     installed = [model for model in list_models() if model.installed]
     if not installed:
         remedy = "pip install 'unmixcli[spleeter]'"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from rich.console import Console
 from rich.table import Table
 
-from unmixcli.models.catalogue import Model, find_model, list_models
+from unmixcli.models.catalogue import Model, broken_cards, find_model, list_models
 from unmixcli.models.weights import file_path, obtain_command
 
 
@@ -32,6 +33,8 @@ def print_list(stem: str | None, *, as_json: bool) -> None:
             "yes" if model.installed else obtain_command(card),
         )
     Console().print(table)
+    for error in broken_cards():
+        print(f"unmix: error: {error}", file=sys.stderr)
 
 
 def print_card(name: str, *, as_json: bool) -> None:

@@ -13,8 +13,6 @@ import math
 import torch
 from torch import Tensor
 
-from unmixcli.errors import UsageError
-
 _STEMS = -4
 
 
@@ -28,12 +26,12 @@ def ratio_mask(magnitudes: Tensor, *, exponent: int = 2, eps: float = 1e-10) -> 
     one over the stems.
 
     Raises:
-        UsageError: fewer than four axes, an exponent other than 1 and 2, or ε ≤ 0.
+        ValueError: fewer than four axes, an exponent other than 1 and 2, or ε ≤ 0.
     """
     _check_magnitudes(magnitudes)
     _check_eps(eps)
     if exponent not in (1, 2):
-        raise UsageError(f"A ratio mask has the exponent 1 or 2, not {exponent}; type exponent=2.")
+        raise ValueError(f"A ratio mask has the exponent 1 or 2, not {exponent}; type exponent=2.")
     powers = magnitudes if exponent == 1 else magnitudes.square()
     stems = magnitudes.shape[_STEMS]
     return (powers + eps / stems) / (powers.sum(dim=_STEMS, keepdim=True) + eps)
@@ -56,21 +54,22 @@ def soft_mask(
     the residual.
 
     Raises:
-        UsageError: fewer than four axes, a power ≤ 0 or infinite, a margin < 1 or infinite, ε ≤ 0.
+        ValueError: fewer than four axes, a power ≤ 0 or infinite, a margin < 1 or infinite, ε ≤ 0.
     """
     _check_magnitudes(magnitudes)
     _check_eps(eps)
     if not 0 < power < math.inf:
-        raise UsageError(
+        raise ValueError(
             f"The power of a soft mask is above 0 and finite, not {power}; "
             "for an all-or-nothing mask use binary_mask."
         )
     if not 1 <= margin < math.inf:
-        raise UsageError(f"The margin of a soft mask is 1 or more, not {margin}; type margin=1.0.")
+        raise ValueError(f"The margin of a soft mask is 1 or more, not {margin}; type margin=1.0.")
     share = torch.softmax(power * (magnitudes + eps).log(), dim=_STEMS)
     if margin == 1:
         return share
-    return share / (share + margin**power * (1 - share))
+    threshold: float = margin**power
+    return share / (share + threshold * (1 - share))
 
 
 def binary_mask(magnitudes: Tensor) -> Tensor:
@@ -83,7 +82,7 @@ def binary_mask(magnitudes: Tensor) -> Tensor:
     over the stems.
 
     Raises:
-        UsageError: fewer than four axes.
+        ValueError: fewer than four axes.
     """
     _check_magnitudes(magnitudes)
     loudest = magnitudes.argmax(dim=_STEMS, keepdim=True)
@@ -99,10 +98,10 @@ def bounded_complex_mask(output: Tensor) -> Tensor:
     Shape: complex, any → the same, with magnitudes in [0, 1] up to rounding.
 
     Raises:
-        UsageError: an output that is not complex.
+        ValueError: an output that is not complex.
     """
     if not output.is_complex():
-        raise UsageError(
+        raise ValueError(
             f"A complex mask is made from complex values, not {output.dtype}; use torch.complex."
         )
     magnitude = output.abs()
@@ -124,7 +123,7 @@ def complex_ratio_mask(stems: Tensor, mix: Tensor, *, eps: float = 1e-10) -> Ten
     shape of the stems; the masks sum to one if the stems sum to the mix.
 
     Raises:
-        UsageError: fewer than four axes, shapes that do not fit, or ε ≤ 0.
+        ValueError: fewer than four axes, shapes that do not fit, or ε ≤ 0.
     """
     _check_magnitudes(stems)
     _check_eps(eps)
@@ -149,7 +148,7 @@ def mixture_consistency(
     ``(…, stems, channels, samples)``.
 
     Raises:
-        UsageError: shapes that do not fit, or a negative weight.
+        ValueError: shapes that do not fit, or a negative weight.
     """
     _check_mix(stems, mix, stem_dim=stem_dim)
     residual = mix.unsqueeze(stem_dim) - stems.sum(dim=stem_dim, keepdim=True)
@@ -164,12 +163,12 @@ def _normalised(weights: Tensor, stems: Tensor, *, stem_dim: int) -> Tensor:
     if weights.ndim == 1:
         weights = weights.reshape(-1, *[1] * (-stem_dim - 1))
     if weights.ndim < -stem_dim or weights.shape[stem_dim] != count:
-        raise UsageError(
+        raise ValueError(
             f"Weights of shape {tuple(weights.shape)} do not fit {count} stems; "
             "give one weight a stem, or a tensor of the stems' shape."
         )
     if bool((weights < 0).any()):
-        raise UsageError("The weights of a mixture consistency are 0 or more; one is negative.")
+        raise ValueError("The weights of a mixture consistency are 0 or more; one is negative.")
     total = weights.sum(dim=stem_dim, keepdim=True)
     equal = torch.full_like(weights, 1 / count)
     return torch.where(total > 0, weights / torch.where(total > 0, total, 1.0), equal)
@@ -177,7 +176,7 @@ def _normalised(weights: Tensor, stems: Tensor, *, stem_dim: int) -> Tensor:
 
 def _check_magnitudes(magnitudes: Tensor) -> None:
     if magnitudes.ndim < 4:
-        raise UsageError(
+        raise ValueError(
             "A mask needs the axes (stems, channels, bins, frames), "
             f"not the shape {tuple(magnitudes.shape)}; add the missing axes with unsqueeze."
         )
@@ -185,19 +184,19 @@ def _check_magnitudes(magnitudes: Tensor) -> None:
 
 def _check_eps(eps: float) -> None:
     if not eps > 0:
-        raise UsageError(f"The eps of a mask is above 0, not {eps}; type eps=1e-10.")
+        raise ValueError(f"The eps of a mask is above 0, not {eps}; type eps=1e-10.")
 
 
 def _check_mix(stems: Tensor, mix: Tensor, *, stem_dim: int) -> None:
     if not -stems.ndim <= stem_dim < 0:
-        raise UsageError(
+        raise ValueError(
             f"The stems' axis is counted from the end, -{stems.ndim} to -1, not {stem_dim}; "
             "type stem_dim=-4 for spectrograms and -3 for samples."
         )
     expected = list(stems.shape)
     del expected[stem_dim]
     if list(mix.shape) != expected:
-        raise UsageError(
+        raise ValueError(
             f"A mix of shape {tuple(mix.shape)} does not fit stems of shape {tuple(stems.shape)}; "
             f"it has the shape {tuple(expected)}."
         )

@@ -23,8 +23,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unmixcli.errors import UsageError
-
 # Complex values of all stems in one tile. On a CPU the tile and its temporaries then fit the caches
 # and still occupy all cores; a GPU wants fewer, larger kernels.
 _TILE_VALUES_CPU = 2**18
@@ -64,7 +62,7 @@ def wiener(
             openunmix package uses 1e-10.
 
     Raises:
-        UsageError: shapes that do not fit, a mix that is not complex, a negative number of
+        ValueError: shapes that do not fit, a mix that is not complex, a negative number of
             iterations, or ε ≤ 0.
     """
     _check_shapes(magnitudes, mix)
@@ -105,7 +103,7 @@ class WienerStream:
         eps: as in :func:`wiener`.
 
     Raises:
-        UsageError: a window of less than one frame, a negative number of iterations, or ε ≤ 0.
+        ValueError: a window of less than one frame, a negative number of iterations, or ε ≤ 0.
     """
 
     def __init__(
@@ -117,7 +115,7 @@ class WienerStream:
         eps: float | None = None,
     ) -> None:
         if window_frames < 1:
-            raise UsageError(
+            raise ValueError(
                 f"A Wiener window has at least 1 frame, not {window_frames}; "
                 "type window_frames=300."
             )
@@ -142,7 +140,7 @@ class WienerStream:
         with a multiple of ``window_frames`` frames, possibly none.
 
         Raises:
-            UsageError: shapes that do not fit each other or what was pushed before.
+            ValueError: shapes that do not fit each other or what was pushed before.
         """
         _check_shapes(magnitudes, mix)
         self._prepare(magnitudes, mix)
@@ -179,7 +177,7 @@ class WienerStream:
         if self._magnitudes.shape[:3] != magnitudes.shape[:3] or (
             self._mix.shape[:2] != mix.shape[:2]
         ):
-            raise UsageError(
+            raise ValueError(
                 f"This Wiener stream runs on magnitudes {tuple(self._magnitudes.shape[:3])} "
                 f"(stems, channels, bins), not {tuple(magnitudes.shape[:3])}; call reset() first."
             )
@@ -297,13 +295,13 @@ def _tiles(stems: Tensor) -> list[slice]:
 
 def _check_shapes(magnitudes: Tensor, mix: Tensor) -> None:
     if not mix.is_complex() or mix.ndim != 3:
-        raise UsageError(
+        raise ValueError(
             f"The mix of a Wiener filter is complex (channels, bins, frames), not {mix.dtype} "
             f"{tuple(mix.shape)}; give its STFT, one song at a time."
         )
     fits = magnitudes.ndim == 4 and magnitudes.shape[2:] == mix.shape[1:]
     if magnitudes.is_complex() or not fits or magnitudes.shape[1] not in (1, mix.shape[0]):
-        raise UsageError(
+        raise ValueError(
             f"Magnitudes {tuple(magnitudes.shape)} do not fit a mix {tuple(mix.shape)}; they are "
             f"real (stems, 1 or {mix.shape[0]}, {mix.shape[1]}, {mix.shape[2]})."
         )
@@ -311,6 +309,6 @@ def _check_shapes(magnitudes: Tensor, mix: Tensor) -> None:
 
 def _check_settings(*, iterations: int, eps: float | None) -> None:
     if iterations < 0:
-        raise UsageError(f"A Wiener filter has 0 or more iterations, not {iterations}.")
+        raise ValueError(f"A Wiener filter has 0 or more iterations, not {iterations}.")
     if eps is not None and not eps > 0:
-        raise UsageError(f"The eps of a Wiener filter is above 0, not {eps}; type eps=1e-10.")
+        raise ValueError(f"The eps of a Wiener filter is above 0, not {eps}; type eps=1e-10.")

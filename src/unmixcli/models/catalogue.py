@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,10 +69,22 @@ class Choice:
 def list_models() -> list[Model]:
     """All models, the user's own before those of the package where names are the same."""
     found: dict[str, Model] = {}
-    for root in (user_folder(), builtin_folder()):
-        for model in _models_in(root):
+    for card in _card_paths():
+        with suppress(ModelError):  # `broken_cards` tells of them
+            model = Model(read_card(card), card.parent)
             found.setdefault(model.name, model)
     return sorted(found.values(), key=lambda model: model.name)
+
+
+def broken_cards() -> list[ModelError]:
+    """What is wrong with the cards that `list_models` leaves out."""
+    errors = []
+    for card in _card_paths():
+        try:
+            read_card(card)
+        except ModelError as error:
+            errors.append(error)
+    return errors
 
 
 def find_model(name: str) -> Model:
@@ -84,7 +97,8 @@ def find_model(name: str) -> Model:
     by_name = {model.name: model for model in list_models()}
     if name in by_name:
         return by_name[name]
-    folder = Path(name)
+    broken = [card for card in _card_paths() if card.parent.name == name]
+    folder = broken[0].parent if broken else Path(name)
     if folder.is_dir():
         if not (folder / CARD_NAME).is_file():
             raise ModelError(f"{folder}: is no model: it holds no {CARD_NAME}")
@@ -122,7 +136,7 @@ def models_with(stem: str) -> list[Model]:
     return sorted((m for m in list_models() if m.has([stem])), key=lambda m: not m.installed)
 
 
-def _models_in(root: Path) -> Iterator[Model]:
-    if root.is_dir():
-        for card in sorted(root.glob(f"*/{CARD_NAME}")):
-            yield Model(read_card(card), card.parent)
+def _card_paths() -> Iterator[Path]:
+    for root in (user_folder(), builtin_folder()):
+        if root.is_dir():
+            yield from sorted(root.glob(f"*/{CARD_NAME}"))

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-
-from unmixcli.errors import UsageError
+from torch.nn import functional as F
 
 # Buffers of an older layout that the published files still carry.
 _LEGACY_KEYS = frozenset({"sample_rate", "stft.window", "transform.0.window"})
@@ -40,7 +39,7 @@ class OpenUnmix(nn.Module):
         unidirectional: see only the past.
 
     Raises:
-        UsageError: a size below 1, ``max_bin`` above ``nb_bins``, or an odd ``hidden_size``.
+        ValueError: a size below 1, ``max_bin`` above ``nb_bins``, or an odd ``hidden_size``.
     """
 
     def __init__(
@@ -55,11 +54,12 @@ class OpenUnmix(nn.Module):
     ) -> None:
         super().__init__()
         seen = nb_bins if max_bin is None else max_bin
-        _check_sizes(nb_bins, nb_channels, hidden_size, nb_layers)
+        if min(nb_bins, nb_channels, hidden_size, nb_layers) < 1:
+            raise ValueError("nb_bins, nb_channels, hidden_size and nb_layers are 1 or more")
         if not 1 <= seen <= nb_bins:
-            raise UsageError(f"max_bin is 1 to nb_bins = {nb_bins}, not {seen}.")
+            raise ValueError(f"max_bin is 1 to nb_bins = {nb_bins}, not {seen}")
         if hidden_size % 2 and not unidirectional:
-            raise UsageError(f"A bidirectional hidden_size is even, not {hidden_size}.")
+            raise ValueError(f"a bidirectional hidden_size is even, not {hidden_size}")
         self.fc1 = nn.Linear(nb_channels * seen, hidden_size, bias=False)
         self.bn1 = nn.BatchNorm1d(hidden_size)
         self.lstm = nn.LSTM(
@@ -85,36 +85,50 @@ class OpenUnmix(nn.Module):
         Shape: ``(batch, channels, bins, frames)``, not negative → the same. The LSTM starts anew
         with each element of the batch.
         """
-        batch, channels, bins, frames = magnitudes.shape
+        batch, channels, _, frames = magnitudes.shape
         seen = magnitudes[:, :, : self.input_mean.numel()]
         mean, scale = self.input_mean[:, None], self.input_scale[:, None]
-        normalised = torch.addcmul(mean * scale, seen, scale).view(batch, -1, frames)
+        normalised = torch.addcmul(mean * scale, seen, scale).reshape(batch, -1, frames)
         encoded = _normed(normalised, self.fc1, self.bn1).tanh()
         recalled, _ = self.lstm(encoded.permute(2, 0, 1))
         joined = torch.cat([encoded, recalled.permute(1, 2, 0)], dim=1)
         decoded = _normed(joined, self.fc2, self.bn2).relu()
-        mask = _normed(decoded, self.fc3, self.bn3).view(batch, channels, bins, frames)
-        mask = torch.addcmul(self.output_mean[:, None], mask, self.output_scale[:, None])
-        return mask.relu() * magnitudes
+        output = self.output_scale.repeat(channels), self.output_mean.repeat(channels)
+        mask = _normed(decoded, self.fc3, self.bn3, output=output).relu_().reshape(magnitudes.shape)
+        # In place where nothing needs the mask any more: a fresh array of this size costs as much
+        # in page faults as the layer in arithmetic.
+        return mask * magnitudes if mask.requires_grad else mask.mul_(magnitudes)
 
 
-def _normed(values: Tensor, linear: nn.Linear, norm: nn.BatchNorm1d) -> Tensor:
-    """Apply a linear layer and its batch norm to ``(batch, features, frames)``.
+def _normed(
+    values: Tensor,
+    linear: nn.Linear,
+    norm: nn.BatchNorm1d,
+    *,
+    output: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Apply a linear layer, its batch norm and an output scale and mean to each frame.
 
-    The statistics are those of each feature over batch and frames.
+    Shape: ``(batch, features, frames)`` → the same with other features. Statistics are those of a
+    feature over batch and frames.
     """
-    if norm.training or norm.running_mean is None or norm.running_var is None:
-        normed: Tensor = norm(linear.weight @ values)
-        return normed
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a batch norm without running statistics cannot be folded")
+    ones = torch.ones_like(norm.running_mean)
+    scale, mean = (ones, torch.zeros_like(ones)) if output is None else output
+    if norm.training:
+        normed = norm(_per_frame(values, linear.weight))
+        return torch.addcmul(mean[:, None], normed, scale[:, None])
     gain = norm.weight * (norm.running_var + norm.eps).rsqrt()
     offset = norm.bias - norm.running_mean * gain
-    weight = linear.weight * gain[:, None]
-    return torch.baddbmm(offset[:, None], weight.expand(len(values), -1, -1), values)
+    weight = linear.weight * (gain * scale)[:, None]
+    return _per_frame(values, weight, offset * scale + mean)
 
 
-def _check_sizes(*sizes: int) -> None:
-    if min(sizes) < 1:
-        raise UsageError(
-            "nb_bins, nb_channels, hidden_size and nb_layers are 1 or more, "
-            f"not {', '.join(map(str, sizes))}."
-        )
+def _per_frame(values: Tensor, weight: Tensor, offset: Tensor | None = None) -> Tensor:
+    """``weight @ values + offset`` for ``(batch, features, frames)``.
+
+    As a 1×1 convolution, which oneDNN computes up to twice as fast as MKL the matrix product.
+    """
+    kernel = weight[:, :, None, None]
+    return F.conv2d(values.unsqueeze(-1), kernel, offset).squeeze(-1)

@@ -1,0 +1,135 @@
+"""The Wiener filter against norbert's, in one run: a Markdown table of seconds and differences.
+
+    python benchmarks/wiener.py --seconds 30 --repeats 3 --out docs/speed-wiener.md
+
+Both filter the same four stereo stems of 44.1 kHz in 4096/1024 frames: norbert in double on a copy,
+as its documentation advises, ours on single precision as it comes from the networks. Of each the
+fastest repeat counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import norbert
+import torch
+from torch import Tensor
+
+from unmixcli.dsp.wiener import WienerStream, wiener
+
+SAMPLE_RATE = 44100
+N_FFT, HOP_SAMPLES = 4096, 1024
+STEMS, CHANNELS = 4, 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    norbert_s: float
+    ours_s: float
+    difference: float
+
+
+def song(seconds: float) -> tuple[Tensor, Tensor]:
+    """Magnitudes of four stems, each a panned noise with some error, and the STFT of their mix."""
+    rng = torch.Generator().manual_seed(0)
+    samples = int(seconds * SAMPLE_RATE)
+    sources = torch.randn(STEMS, 1, samples, generator=rng) * 0.1
+    pans = torch.rand(STEMS, CHANNELS, 1, generator=rng)
+    window = torch.hann_window(N_FFT)
+    spectra = torch.stft(
+        (sources * pans).flatten(0, 1), N_FFT, HOP_SAMPLES, window=window, return_complex=True
+    ).unflatten(0, (STEMS, CHANNELS))
+    error = 0.5 + torch.rand(spectra.shape, generator=rng)
+    return spectra.abs() * error, spectra.sum(dim=0)
+
+
+def norbert_in_double(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor:
+    """Run norbert on double copies, since it rescales its input, and give our axis order."""
+    spectra = magnitudes.permute(3, 2, 1, 0).double().numpy()
+    mixture = mix.permute(2, 1, 0).to(torch.complex128).numpy().copy()
+    estimates = norbert.wiener(spectra, mixture, iterations, use_softmask=False)
+    return torch.from_numpy(estimates).permute(3, 2, 1, 0)
+
+
+def streamed(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor:
+    """Filter in windows of 300 frames."""
+    stream = WienerStream(window_frames=300, iterations=iterations)
+    return torch.cat([stream.push(magnitudes, mix), stream.finish()], dim=-1)
+
+
+def norbert_streamed(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor:
+    """Filter in windows of 300 frames with norbert."""
+    windows = zip(magnitudes.split(300, dim=-1), mix.split(300, dim=-1), strict=True)
+    return torch.cat([norbert_in_double(*window, iterations) for window in windows], dim=-1)
+
+
+def fastest(call: Callable[[], Tensor], repeats: int) -> tuple[float, Tensor]:
+    """Seconds of the fastest of several calls, and the last result."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds), result
+
+
+def compared(
+    magnitudes: Tensor, mix: Tensor, *, iterations: int, windows: bool, repeats: int
+) -> Row:
+    """Time both; the difference is the largest over the largest value."""
+    reference, own = (norbert_streamed, streamed) if windows else (norbert_in_double, _whole)
+    norbert_s, expected = fastest(lambda: reference(magnitudes, mix, iterations), repeats)
+    ours_s, actual = fastest(lambda: own(magnitudes, mix, iterations), repeats)
+    difference = float((actual - expected).abs().max() / expected.abs().max())
+    name = "windows of 300 frames" if windows else "whole song"
+    return Row(f"{name}, {iterations} EM", norbert_s, ours_s, difference)
+
+
+def _whole(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor:
+    return wiener(magnitudes, mix, iterations=iterations)
+
+
+def table(rows: list[Row], *, seconds: float) -> str:
+    """Markdown."""
+    lines = [
+        f"{STEMS} stereo stems, {seconds:g} s at {SAMPLE_RATE} Hz, {N_FFT}/{HOP_SAMPLES} frames, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}.",
+        "",
+        "| | norbert (double) | ours | ratio | largest relative difference |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row.name} | {row.norbert_s:.2f} s | {row.ours_s:.2f} s "
+        f"| {row.norbert_s / row.ours_s:.1f} | {row.difference:.1e} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of the song")
+    parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many counts")
+    parser.add_argument("--out", type=Path, help="write the table to this file too")
+    options = parser.parse_args(arguments)
+    magnitudes, mix = song(options.seconds)
+    rows = [
+        compared(magnitudes, mix, iterations=iterations, windows=windows, repeats=options.repeats)
+        for windows in (False, True)
+        for iterations in (1, 2)
+    ]
+    text = table(rows, seconds=options.seconds)
+    print(text, end="")
+    if options.out is not None:
+        options.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

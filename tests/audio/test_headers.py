@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+
+from unmixcli.audio import headers
+
+
+def _wav(size: int, data: bytes, *, riff: int | None = None) -> io.BytesIO:
+    chunks = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 1000, 2000, 2, 16)
+    chunks += b"LIST" + struct.pack("<I", 3) + b"abc\0"
+    chunks += b"data" + struct.pack("<I", size) + data
+    return io.BytesIO(b"RIFF" + struct.pack("<I", riff or 4 + len(chunks)) + b"WAVE" + chunks)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"RIFF\0\0\0\0WAVE", "wav"),
+        (b"RF64\xff\xff\xff\xffWAVE", "wav"),
+        (b"RIFF\0\0\0\0AVI ", "other"),
+        (b"FORM\0\0\0\0AIFC", "aiff"),
+        (b"fLaC\0\0\0\x22", "flac"),
+        (b"OggS", "ogg"),
+        (b"caff", "sound"),
+        (b"ID3\4", "other"),
+        (b"", "other"),
+    ],
+)
+def test_the_first_bytes_decide(start: bytes, kind: str) -> None:
+    assert headers.kind_of(io.BytesIO(start)) == kind
+
+
+def test_a_complete_wav_promises_nothing() -> None:
+    file = _wav(400, bytes(400))
+    assert headers.promised_samples(file, kind="wav", sample_rate=1000) == 0
+
+
+def test_a_short_wav_promises_what_its_header_says() -> None:
+    file = _wav(4000, bytes(400))
+    assert headers.promised_samples(file, kind="wav", sample_rate=1000) == 2000
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000])
+def test_placeholders_promise_nothing(size: int) -> None:
+    data = headers.wav_data(_wav(size, bytes(400), riff=0xFFFFFFFF))
+    assert data is not None
+    assert data.streamed
+    assert data.promised_s is None
+
+
+def test_the_long_size_of_rf64_counts() -> None:
+    sizes = struct.pack("<QQQI", 0, 10_000_000_000, 0, 0)
+    chunks = b"ds64" + struct.pack("<I", 28) + sizes
+    chunks += b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 1000, 2000, 2, 16)
+    file = io.BytesIO(b"RF64\xff\xff\xff\xffWAVE" + chunks + b"data\xff\xff\xff\xff" + bytes(9))
+    assert headers.promised_samples(file, kind="wav", sample_rate=1000) == 5_000_000_000
+
+
+def test_a_wav_without_data_is_survived() -> None:
+    assert headers.wav_data(io.BytesIO(b"RIFF\4\0\0\0WAVE")) is None
+    assert headers.wav_data(io.BytesIO(b"RI")) is None
+
+
+def _page(flags: int, body: bytes) -> bytes:
+    return b"OggS\0" + bytes([flags]) + bytes(20) + b"\1" + bytes([len(body)]) + body
+
+
+def test_an_ogg_is_complete_when_its_last_page_says_so() -> None:
+    whole = _page(2, b"head") + _page(0, b"x" * 100) + _page(4, b"y" * 100)
+    assert headers.ogg_is_complete(io.BytesIO(whole))
+    assert not headers.ogg_is_complete(io.BytesIO(whole[:-1]))
+    assert not headers.ogg_is_complete(io.BytesIO(whole[: -len(_page(4, b"y" * 100))]))
+    assert not headers.ogg_is_complete(io.BytesIO(b""))
+
+
+def _mp3_frame(tag: bytes, flags: int) -> bytes:
+    return b"\xff\xfb\x90\x64" + bytes(32) + tag + bytes([0, 0, 0, flags]) + bytes(400)
+
+
+@pytest.mark.parametrize(
+    ("frame", "promises"),
+    [
+        (_mp3_frame(b"Xing", 15), True),
+        (_mp3_frame(b"Info", 1), True),
+        (_mp3_frame(b"Info", 2), False),
+        (_mp3_frame(b"\0\0\0\0", 0), False),
+        (b"", False),
+    ],
+)
+def test_an_info_tag_promises_a_length(frame: bytes, promises: bool) -> None:
+    id3 = b"ID3\4\0\0\0\0\1\0" + b"Info\0\0\0\1" * 16
+    for file in (frame, id3 + frame):
+        assert headers.mp3_promises_length(io.BytesIO(file)) == promises
