@@ -25,6 +25,8 @@ SAMPLE_RATE = 44100
 N_FFT, HOP_SAMPLES = 4096, 1024
 STEMS, CHANNELS = 4, 2
 
+Song = tuple[Tensor, Tensor]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -36,7 +38,7 @@ class Row:
     difference: float
 
 
-def song(seconds: float) -> tuple[Tensor, Tensor]:
+def noise_song(seconds: float) -> Song:
     """Magnitudes of four stems, each a panned noise with some error, and the STFT of their mix."""
     rng = torch.Generator().manual_seed(0)
     samples = int(seconds * SAMPLE_RATE)
@@ -70,29 +72,28 @@ def norbert_streamed(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor
     return torch.cat([norbert_in_double(*window, iterations) for window in windows], dim=-1)
 
 
-def fastest(call: Callable[[], Tensor], repeats: int) -> tuple[float, Tensor]:
-    """Seconds of the fastest of several calls, and the last result."""
-    seconds = []
+def timed(call: Callable[[], Tensor]) -> tuple[float, Tensor]:
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def compared(song: Song, *, iterations: int, windows: bool, repeats: int) -> Row:
+    """Run both in turn; the difference is the largest one over the largest value."""
+    reference, own = (norbert_streamed, streamed) if windows else (norbert_in_double, whole)
+    norbert_s, ours_s = [], []
     for _ in range(repeats):
-        start = time.perf_counter()
-        result = call()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds), result
-
-
-def compared(
-    magnitudes: Tensor, mix: Tensor, *, iterations: int, windows: bool, repeats: int
-) -> Row:
-    """Time both; the difference is the largest over the largest value."""
-    reference, own = (norbert_streamed, streamed) if windows else (norbert_in_double, _whole)
-    norbert_s, expected = fastest(lambda: reference(magnitudes, mix, iterations), repeats)
-    ours_s, actual = fastest(lambda: own(magnitudes, mix, iterations), repeats)
+        seconds, expected = timed(lambda: reference(*song, iterations))
+        norbert_s.append(seconds)
+        seconds, actual = timed(lambda: own(*song, iterations))
+        ours_s.append(seconds)
     difference = float((actual - expected).abs().max() / expected.abs().max())
-    name = "windows of 300 frames" if windows else "whole song"
-    return Row(f"{name}, {iterations} EM", norbert_s, ours_s, difference)
+    name = f"{'windows of 300 frames' if windows else 'whole song'}, {iterations} EM"
+    return Row(name, min(norbert_s), min(ours_s), difference)
 
 
-def _whole(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor:
+def whole(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor:
+    """Filter the song as one window."""
     return wiener(magnitudes, mix, iterations=iterations)
 
 
@@ -119,9 +120,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many counts")
     parser.add_argument("--out", type=Path, help="write the table to this file too")
     options = parser.parse_args(arguments)
-    magnitudes, mix = song(options.seconds)
+    song = noise_song(options.seconds)
     rows = [
-        compared(magnitudes, mix, iterations=iterations, windows=windows, repeats=options.repeats)
+        compared(song, iterations=iterations, windows=windows, repeats=options.repeats)
         for windows in (False, True)
         for iterations in (1, 2)
     ]

@@ -76,21 +76,28 @@ def test_an_ogg_is_complete_when_its_last_page_says_so() -> None:
     assert not headers.ogg_is_complete(io.BytesIO(b""))
 
 
-def _mp3_frame(tag: bytes, flags: int) -> bytes:
-    return b"\xff\xfb\x90\x64" + bytes(32) + tag + bytes([0, 0, 0, flags]) + bytes(400)
+def _mp3_frame(tag: bytes, *, version: int = 0xFB, encoder: bytes = b"") -> bytes:
+    return (b"\xff" + bytes([version]) + b"\x90\x64" + bytes(32) + tag + encoder).ljust(600, b"\0")
 
 
 @pytest.mark.parametrize(
-    ("frame", "promises"),
+    ("frame", "samples"),
     [
-        (_mp3_frame(b"Xing", 15), True),
-        (_mp3_frame(b"Info", 1), True),
-        (_mp3_frame(b"Info", 2), False),
-        (_mp3_frame(b"\0\0\0\0", 0), False),
-        (b"", False),
+        (_mp3_frame(b"Xing\0\0\0\1\0\0\1\0"), 256 * 1152),
+        (_mp3_frame(b"Info\0\0\0\1\0\0\1\0", version=0xF3), 256 * 576),
+        (_mp3_frame(b"Info\0\0\0\2\0\0\1\0"), None),
+        (_mp3_frame(b"\0\0\0\0\0\0\0\1\0\0\1\0"), None),
+        (_mp3_frame(b"Info\0\0\0\1")[:41], None),
+        (b"", None),
     ],
 )
-def test_an_info_tag_promises_a_length(frame: bytes, promises: bool) -> None:
+def test_an_info_tag_counts_the_samples(frame: bytes, samples: int | None) -> None:
     id3 = b"ID3\4\0\0\0\0\1\0" + b"Info\0\0\0\1" * 16
     for file in (frame, id3 + frame):
-        assert headers.mp3_promises_length(io.BytesIO(file)) == promises
+        assert headers.mp3_samples(io.BytesIO(file)) == samples
+
+
+def test_delay_and_padding_of_the_encoder_are_not_counted() -> None:
+    info = b"Info\0\0\0\x0f" + (100).to_bytes(4, "big") + bytes(4 + 100 + 4)
+    encoder = b"LAME3.100" + bytes(12) + (576 << 12 | 1000).to_bytes(3, "big")
+    assert headers.mp3_samples(io.BytesIO(_mp3_frame(info, encoder=encoder))) == 115200 - 1576

@@ -430,6 +430,20 @@ def test_damage_in_an_mp3_is_passed_over_in_silence(song, tmp_path, capfd) -> No
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", ["a.m4a", "alac.m4a"])
+def test_what_follows_damaged_packets_stays_in_time(song, tmp_path, name) -> None:
+    whole, _ = read_audio(song(name))
+    data = bytearray(song(name).read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 20_000] = b"\xff" * 20_000
+    path = tmp_path / name
+    path.write_bytes(data)
+    read, _ = read_audio(path)
+    assert read.shape == whole.shape
+    np.testing.assert_array_equal(read[:, -RATE:], whole[:, -RATE:])
+    assert not np.array_equal(read, whole)
+
+
 # --- stdin and folders --------------------------------------------------------------------------
 
 

@@ -164,11 +164,11 @@ class AacEncoder:
         self._names = ("stereo", "mono")[layout.channels == 1]
         self._rate = layout.sample_rate
         self._position = 0
-        # A file object, because its errors come as plain OSError and its name can be anything.
-        self._raw = path.open("w+b")
         # The edit list counts in the movie's time base, by default milliseconds.
         options = {"movie_timescale": str(self._rate)}
-        self._container = av.open(self._raw, "w", format="ipod", options=options)
+        # The prefix, because FFmpeg takes names with a colon for protocols; no file object,
+        # because some versions of PyAV crash when one fails.
+        self._container = av.open(f"file:{path}", "w", format="ipod", options=options)
         self._stream = self._container.add_stream("aac", rate=self._rate)
         self._stream.layout = self._names
         self._stream.bit_rate = 1000 * (layout.format.bitrate_kbps or 0)
@@ -188,9 +188,8 @@ class AacEncoder:
         """Flush the encoder and write the index; the file is closed even where that fails."""
         try:
             self._container.mux(self._stream.encode(None))
-            self._container.close()
         finally:
-            self._raw.close()
+            self._container.close()
 
 
 def compression_level(layout: StemLayout) -> float:

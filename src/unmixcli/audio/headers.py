@@ -13,6 +13,10 @@ from typing import BinaryIO, Literal
 
 Kind = Literal["wav", "aiff", "flac", "ogg", "sound", "other"]
 
+# Fields of a Xing tag: flag bit and bytes.
+_XING_FRAMES = 1
+_XING_SIZES = {_XING_FRAMES: 4, 2: 4, 4: 100, 8: 4}
+
 _CHUNK_LIMIT = 10_000
 
 
@@ -131,22 +135,39 @@ def ogg_is_complete(file: BinaryIO) -> bool:
     return len(tail) >= last + 27 + tail[last + 26] + sum(lacing)
 
 
-def mp3_promises_length(file: BinaryIO) -> bool:
-    """Whether the first MP3 frame is a Xing or Info tag that counts the frames.
+def mp3_samples(file: BinaryIO) -> int | None:
+    """Samples of an MP3 whose first frame is a Xing or Info tag that counts the frames.
 
-    Such a tag also holds the encoder's delay and padding, which the decoder then removes.
+    The delay and padding that LAME and FFmpeg write behind it are subtracted, as a decoder
+    drops them. None for another file, or where the tag does not count.
     """
+    file.seek(_behind_id3(file))
+    frame = file.read(4096)
+    found = [at for at in (frame.find(b"Xing"), frame.find(b"Info")) if 4 <= at < 256]
+    if not found or len(frame) < min(found) + 144 or frame[0] != 0xFF:
+        return None
+    tag = frame[min(found) :]
+    flags = tag[7]
+    if not flags & _XING_FRAMES:
+        return None
+    # MPEG-1 frames hold two granules, those of MPEG-2 and 2.5 one.
+    frame_samples = 1152 if frame[1] & 0x18 == 0x18 else 576
+    samples = frame_samples * int.from_bytes(tag[8:12], "big")
+    encoder = 8 + sum(size for flag, size in _XING_SIZES.items() if flags & flag)
+    if tag[encoder : encoder + 4] in (b"LAME", b"Lavf", b"Lavc"):
+        delays = int.from_bytes(tag[encoder + 21 : encoder + 24], "big")
+        samples -= (delays >> 12) + (delays & 0xFFF)
+    return samples
+
+
+def _behind_id3(file: BinaryIO) -> int:
     position = 0
     while True:
         file.seek(position)
         head = file.read(10)
         if head[:3] != b"ID3" or len(head) < 10:
-            break
+            return position
         position += 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
-    file.seek(position)
-    frames = file.read(4096)
-    found = [at for at in (frames.find(b"Xing"), frames.find(b"Info")) if at >= 0]
-    return bool(found) and len(frames) > min(found) + 7 and bool(frames[min(found) + 7] & 1)
 
 
 def _syncsafe(four: bytes) -> int:

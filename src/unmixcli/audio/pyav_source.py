@@ -29,6 +29,9 @@ from unmixcli.errors import InputError
 _TOLERANCE_SAMPLES = 4 * 1152
 _LOOSE_TOLERANCE_S = 0.5
 
+# Timestamps in milliseconds are this far off without any gap.
+_SMALLEST_GAP = 128
+
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
 
@@ -66,7 +69,7 @@ class PyavSource:
             channels=self._channels,
             samples=self._length.exact,
             container=self._container.format.name.split(",")[0],
-            codec=self._stream.codec.canonical_name,
+            codec=self._stream.codec.name,
         )
 
     @property
@@ -95,20 +98,23 @@ class PyavSource:
         self._raw.close()
 
     def _decoded(self) -> Iterator[Block]:
-        lost = 0
-        begun = False
+        origin, position, lost = 0, 0, 0
         for packet in self._packets():
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                # Silence for what is damaged keeps the rest in time.
+            frames = _frames(packet)
+            if not frames:
                 lost += self._samples(packet.duration)
-                continue
             for frame in frames:
-                if lost and begun:
-                    yield np.zeros((self._channels, lost), np.float32)
-                lost, begun = 0, True
-                yield self._block(frame)
+                if not position:
+                    origin = frame.pts or 0
+                gap = self._samples((frame.pts or 0) - origin) - position
+                # Silence for what is damaged keeps the rest in time.
+                silence = min(gap, lost) if gap >= _SMALLEST_GAP else 0
+                if silence:
+                    yield np.zeros((self._channels, silence), np.float32)
+                block = self._block(frame)
+                yield block
+                position += silence + block.shape[1]
+                lost = 0
 
     def _packets(self) -> Iterator[av.Packet[AudioStream]]:
         packets = self._container.demux(self._stream)
@@ -143,13 +149,15 @@ class PyavSource:
         with self._path.open("rb") as raw:
             has_end = kind != "ogg" or headers.ogg_is_complete(raw)
             more = headers.promised_samples(raw, kind=kind, sample_rate=self._rate)
-            mp3_counts = headers.mp3_promises_length(raw)
+            mp3_samples = headers.mp3_samples(raw)
         samples = self._samples(self._stream.duration) or None
         name = self._container.format.name
         if kind in ("wav", "aiff", "flac") and samples:
             whole = max(samples, more)
             return _Length(exact=whole, promised=whole, tolerance=0), has_end
-        if _is_mp4(self._container) or (name == "mp3" and mp3_counts):
+        if name == "mp3":
+            return _Length(exact=mp3_samples, promised=mp3_samples), has_end
+        if _is_mp4(self._container):
             return _Length(exact=samples, promised=samples), has_end
         if name in ("matroska,webm", "asf") and self._only_sound and self._container.duration:
             promised = self._container.duration * self._rate // av.time_base
@@ -165,6 +173,14 @@ def count_streams(path: Path) -> int:
     """Audio streams in a file; ``av.FFmpegError`` where FFmpeg does not know it."""
     with path.open("rb") as raw, av.open(raw, "r", metadata_errors="ignore") as container:
         return len(container.streams.audio)
+
+
+def _frames(packet: av.Packet[AudioStream]) -> list[AudioFrame]:
+    """What a packet decodes to; nothing where it is damaged."""
+    try:
+        return packet.decode()
+    except av.FFmpegError:
+        return []
 
 
 def _is_mp4(container: InputContainer) -> bool:

@@ -95,16 +95,26 @@ def _onnxruntime() -> Iterator[Finding]:
             remedy="pip uninstall onnxruntime onnxruntime-gpu, then install one of them",
         )
         return
-    yield Finding("onnxruntime", f"{onnxruntime.__version__}, runs on {_running_provider()}")
+    try:
+        provider = _running_provider()
+    except Exception as error:
+        remedy = "reinstall onnxruntime (CPU) or onnxruntime-gpu"
+        yield Finding("onnxruntime", str(error).splitlines()[0], ok=False, remedy=remedy)
+        return
+    yield Finding("onnxruntime", f"{onnxruntime.__version__}, a computation ran on {provider}")
 
 
 def _running_provider() -> str:
     """The provider that a session really got; the list of available ones is a promise only."""
+    import numpy as np
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(
-        _identity_onnx(), providers=onnxruntime.get_available_providers()
-    )
+    # Azure's provider takes no local computation, but stands first in the list.
+    providers = [name for name in onnxruntime.get_available_providers() if "Azure" not in name]
+    session = onnxruntime.InferenceSession(_identity_onnx(), providers=providers)
+    (result,) = session.run(None, {"x": np.ones(1, np.float32)})
+    if result[0] != 1.0:
+        raise RuntimeError("ONNX Runtime computes wrong results")
     return str(session.get_providers()[0])
 
 

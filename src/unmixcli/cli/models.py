@@ -37,3 +37,20 @@ def path(name: Annotated[str, typer.Argument(help="A model's name or folder.")])
     from unmixcli.cli.models_run import print_paths
 
     print_paths(name)
+
+
+@models_app.command()
+def pull(
+    names: Annotated[list[str], typer.Argument(help="Names of models.")],
+    accept_licence: Annotated[
+        bool,
+        typer.Option("--accept-licence", help="Agree to terms that forbid commercial use."),
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", envvar="UNMIX_OFFLINE", help="Never open a connection.")
+    ] = False,
+) -> None:
+    """Download the weights of models and prove them by their sha256."""
+    from unmixcli.cli.models_run import pull_models
+
+    pull_models(names, accept_licence=accept_licence, offline=offline)

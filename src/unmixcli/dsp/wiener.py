@@ -74,8 +74,8 @@ def wiener(
     eps = torch.finfo(real).eps if eps is None else eps
     scale = (mix.abs().amax().to(real) / _PEAK).clamp(min=1.0)
     for bins in _tiles(stems):
-        magnitude = magnitudes[:, :, bins].permute(2, 0, 1, 3).to(real)
-        tile = mix[:, bins].permute(1, 0, 2).to(real.to_complex())
+        magnitude = _bins_first(magnitudes[:, :, bins], dtype=real)
+        tile = _bins_first(mix[:, bins], dtype=real.to_complex())
         if softmask:
             estimates = _planes(_shares(magnitude, eps=eps) / scale, tile)
         else:
@@ -191,6 +191,14 @@ class WienerStream:
         return frames
 
 
+def _bins_first(values: Tensor, *, dtype: torch.dtype) -> Tensor:
+    """Copy ``(…, bins, frames)`` to ``(bins, …, frames)``.
+
+    Contiguous, whatever came in: torch.stft gives frames × bins in memory, and to() would keep it.
+    """
+    return values.movedim(-2, 0).to(dtype, memory_format=torch.contiguous_format)
+
+
 def _shares(magnitudes: Tensor, *, eps: float) -> Tensor:
     return magnitudes / (eps + magnitudes.sum(dim=1, keepdim=True))
 
@@ -207,7 +215,11 @@ def _planes(gains: Tensor, values: Tensor) -> Tensor:
 
     To real planes ``(bins, stems, 2 · channels, frames)``, real parts before imaginary parts.
     """
-    return torch.cat([gains * values.real[:, None], gains * values.imag[:, None]], dim=2)
+    bins, channels, frames = values.shape
+    planes = gains.new_empty((bins, gains.shape[1], 2 * channels, frames))
+    torch.mul(gains, values.real[:, None], out=planes[:, :, :channels])
+    torch.mul(gains, values.imag[:, None], out=planes[:, :, channels:])
+    return planes
 
 
 def _refined(estimates: Tensor, mix: Tensor, *, eps: float) -> Tensor:

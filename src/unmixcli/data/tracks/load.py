@@ -18,6 +18,9 @@ Audio: TypeAlias = NDArray[np.float32]
 
 _Shape: TypeAlias = tuple[int, int]
 
+# A stem may end long before the mix does; behind its end it is silent.
+_NOTHING: Audio = np.zeros((1, 0), np.float32)
+
 
 def load_stems(
     track: Track, stems: Sequence[str] | None = None, *, sample_rate: int | None = None
@@ -100,15 +103,27 @@ def _extent(part: Part, rate: int) -> _Shape:
 
 def _read(part: Part, rate: int) -> Audio:
     info = probe(part.path)
-    # A stem may end long before the mix does; behind its end it is silent.
-    if info.samples is not None and round(part.start_s * info.sample_rate) >= info.samples:
-        return np.zeros((1, 0), np.float32)
+    start = round(part.start_s * info.sample_rate)
+    if info.samples is not None and start >= info.samples:
+        return _NOTHING
+    # Where a file does not say its length, a start behind its end shows only afterwards.
+    seek = info.samples is not None
     samples, from_rate = read_audio(
-        part.path, start_s=part.start_s, duration_s=part.duration_s, stream=part.stream
+        part.path,
+        start_s=part.start_s if seek else 0.0,
+        duration_s=part.duration_s if seek else None,
+        stream=part.stream,
     )
+    if not seek:
+        samples = _cut(samples, start, duration_s=part.duration_s, rate=from_rate)
     if part.channel is not None:
         samples = _channel(samples, part.channel, path=part.path)
     return resample(samples, from_rate=from_rate, to_rate=rate)
+
+
+def _cut(samples: Audio, start: int, *, duration_s: float | None, rate: int) -> Audio:
+    end = None if duration_s is None else start + max(1, round(duration_s * rate))
+    return samples[:, start:end]
 
 
 def _channel(samples: Audio, channel: str, *, path: Path) -> Audio:

@@ -66,10 +66,11 @@ def _track(
     if not path.is_file():
         raise incomplete(MEDLEYDB.title, folder, missing=[path])
     metadata = read_yaml(path)
+    entries = _entries(metadata, path)
     coefficients = _coefficients(metadata, shared.get(track.name), path=path)
     stems = [
         (_target(entry), Part(track / f"{track.name}_STEMS" / entry["filename"], coefficient))
-        for entry, coefficient in zip(_entries(metadata, path), coefficients, strict=True)
+        for entry, coefficient in zip(entries, coefficients, strict=True)
     ]
     missing = [part.path for _, part in stems if not part.path.is_file()]
     if missing:
@@ -88,10 +89,15 @@ def _track(
 
 def _entries(metadata: Mapping[str, Any], path: Path) -> list[Mapping[str, Any]]:
     stems = metadata.get("stems")
-    entries = [stems[key] for key in sorted(stems)] if isinstance(stems, dict) else []
+    entries = [stems[key] for key in sorted(stems, key=_number)] if isinstance(stems, dict) else []
     if not entries or not all(isinstance(e, dict) and e.get("filename") for e in entries):
         raise InputError(f"The metadata {path} lists no stems with a filename; get a fresh copy.")
     return entries
+
+
+def _number(key: object) -> int:
+    """1 for `S01` of the metadata and for 1 of the table."""
+    return int(str(key).removeprefix("S"))
 
 
 def _target(entry: Mapping[str, Any]) -> str:
@@ -109,8 +115,8 @@ def _coefficients(metadata: Mapping[str, Any], shared: Any, *, path: Path) -> li
             f"looked into {_COEFFICIENTS} beside the tracks and into {path}; "
             f"copy the {_COEFFICIENTS} of the package medleydb into the data set's folder."
         )
-    numbers = {int(str(key).lstrip("S")): float(value) for key, value in table.items()}
-    stems = sorted(int(key.lstrip("S")) for key in metadata.get("stems") or {})
+    numbers = {_number(key): float(value) for key, value in table.items()}
+    stems = sorted(_number(key) for key in metadata["stems"])
     lacking = [number for number in stems if number not in numbers]
     if lacking:
         raise InputError(f"The mixing coefficients for {path} lack stem {lacking[0]}.")

@@ -26,6 +26,7 @@ else:
 
 _OVERLAYS = "overlays.toml"
 _OVERLAY_RATE = 44100
+_OVERLAY_KEYS = frozenset({"name", "backing", "start_s", "length_s", "gain", "voice"})
 _SOLO = Path("singing", "vocadito_1")
 
 
@@ -106,14 +107,17 @@ def _overlay_entries(folder: Path) -> list[dict[str, Any]]:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("track", [])
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
-    needed = {"name", "backing", "start_s", "length_s", "gain", "voice"}
-    for entry in entries:
-        if not needed <= set(entry) or Path(entry["backing"]).name not in _SONGS:
-            raise InputError(
-                f"{path} has a track without {', '.join(sorted(needed))} or with a backing other "
-                f"than {', '.join(_SONGS)}."
-            )
-    return list(entries)
+    if not isinstance(entries, list) or not all(_is_overlay(entry) for entry in entries):
+        raise InputError(
+            f"{path} has a track without one of {', '.join(sorted(_OVERLAY_KEYS))}, or with a "
+            f"backing other than {', '.join(_SONGS)}; get a fresh copy."
+        )
+    return entries
+
+
+def _is_overlay(entry: Any) -> bool:
+    complete = isinstance(entry, dict) and set(entry) >= _OVERLAY_KEYS
+    return complete and Path(entry["backing"]).name in _SONGS
 
 
 def _overlay_track(folder: Path, entry: Mapping[str, Any]) -> Track:

@@ -1,0 +1,258 @@
+"""The installed command as a shell sees it: pipes, signals, disks, names, memory."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+
+from conftest import RATE, noise
+
+Shell = Callable[..., subprocess.CompletedProcess[bytes]]
+COMMAND = str(Path(sys.executable).with_name("unmix"))
+
+
+def separate(shell: Shell, model: Path, *words: object, **options: object) -> object:
+    return shell("separate", "--model", model, *words, **options)
+
+
+def partial_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name.startswith(".") and path.is_file()]
+
+
+def encoded(format: str, samples: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, RATE, format=format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("format", ["MP3", "WAV", "FLAC"])
+def test_pipe_in_and_out(shell: Shell, small_model: Path, tmp_path: Path, format: str) -> None:
+    done = shell(
+        "separate", "-", "--model", small_model, "--stems", "vocals", "--out", "-",
+        "--format", "wav", stdin=encoded(format, noise()), cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0
+    samples, rate = soundfile.read(io.BytesIO(done.stdout))
+    assert (samples.shape, rate) == ((RATE, 2), RATE)
+    assert np.abs(samples).max() > 0.01
+    # The header tells the true length, though a pipe cannot be rewound.
+    assert int.from_bytes(done.stdout[4:8], "little") == len(done.stdout) - 8
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_on_stdin(shell: Shell, small_model: Path) -> None:
+    done = shell("separate", "-", "--model", small_model, "-s", "vocals", "-o", "-", stdin=b"")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"stdin" in done.stderr
+
+
+def test_no_audio_on_stdin_is_called_stdin(shell: Shell, small_model: Path) -> None:
+    done = shell(
+        "separate", "-", "--model", small_model, "-s", "vocals", "-o", "-", stdin=b"no audio" * 99
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"stdin" in done.stderr
+    assert b"/" not in done.stderr.replace(b"and/or", b"")
+
+
+def test_shell_loop_over_odd_names(small_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "-my songs 🎵"
+    folder.mkdir()
+    for name in ("-dash.wav", "two words.wav", "ünïcode 🎤.wav"):
+        soundfile.write(folder / name, noise(0.2), RATE)
+    script = 'for song in *.wav; do "$0" separate --model "$1" -o out -- "$song" || exit 9; done'
+    subprocess.run(
+        ["bash", "-c", script, COMMAND, str(small_model)], cwd=folder, check=True, timeout=300
+    )
+    assert len(list((folder / "out").rglob("vocals.wav"))) == 3
+
+
+def test_lines_where_stdout_is_no_terminal(shell: Shell, small_model: Path, song: Path) -> None:
+    done = shell("separate", song, "--model", small_model, "-o", song.parent / "out")
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].startswith("small: vocals, accompaniment on ")
+    assert lines[1] == f"{song} (0:01)"
+    assert "x real time" in lines[-1]
+    assert b"\x1b" not in done.stdout
+
+
+def long_song(folder: Path, *, minutes: int = 20) -> Path:
+    """A song that takes a while; zeros are cheap to make."""
+    path = folder / "long.flac"
+    with soundfile.SoundFile(path, "w", RATE, 2) as file:
+        for number in range(minutes * 2):
+            file.write(noise(30.0, seed=number % 4))
+    return path
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return long_song(tmp_path_factory.mktemp("long"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupt_leaves_no_partial_file(
+    small_model: Path, long: Path, tmp_path: Path, number: signal.Signals, jobs: int
+) -> None:
+    words = ["separate", str(long), "--model", str(small_model), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [COMMAND, *words, "--jobs", str(jobs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        wait_for(lambda: bool(partial_files(tmp_path)))
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else 143)
+    assert b"Traceback" not in errors
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.05)
+
+
+def test_interrupted_batch_resumes(
+    shell: Shell, small_model: Path, long: Path, tmp_path: Path
+) -> None:
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    soundfile.write(songs / "a.wav", noise(), RATE)
+    (songs / "b.flac").symlink_to(long)
+    words = ["separate", str(songs), "--model", str(small_model), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        wait_for(lambda: bool(partial_files(tmp_path / "out")) and done_tracks(tmp_path) == {"a"})
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    before = (tmp_path / "out" / "a" / "vocals.wav").stat().st_mtime_ns
+    resumed = shell(*words, "--skip-existing", "--duration", "1")
+    # Another duration is another result: both are done again.
+    assert resumed.returncode == 0
+    assert (tmp_path / "out" / "a" / "vocals.wav").stat().st_mtime_ns != before
+    again = shell(*words, "--skip-existing", "--duration", "1")
+    assert again.stdout.count(b"up to date") >= 2
+
+
+def done_tracks(folder: Path) -> set[str]:
+    return {path.parent.name for path in (folder / "out").rglob("*.unmix.json")}
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB, or a skip where it cannot be mounted."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk(shell: Shell, small_model: Path, song: Path, tiny_disk: Path) -> None:
+    done = shell("separate", song, "--model", small_model, "-o", tiny_disk / "out")
+    assert done.returncode == 1
+    lines = done.stderr.decode().strip().splitlines()
+    assert len(lines) == 1
+    assert "full" in lines[0]
+    assert not [path for path in tiny_disk.rglob("*") if path.is_file()]
+
+
+def test_reader_that_goes_away(small_model: Path, tmp_path: Path) -> None:
+    song = tmp_path / "song.wav"
+    soundfile.write(song, noise(10.0), RATE)
+    script = '"$0" separate "$1" --model "$2" -s vocals -o - | head -c 100 | wc -c'
+    done = subprocess.run(
+        ["bash", "-c", script, COMMAND, str(song), str(small_model)],
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
+    assert done.stdout.strip() == b"100"
+    assert b"Traceback" not in done.stderr
+
+
+def peak_memory(words: list[str]) -> int:
+    """The largest resident set of a command, in bytes."""
+    with subprocess.Popen([COMMAND, *words], stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_memory_does_not_grow_with_length(small_model: Path, long: Path, tmp_path: Path) -> None:
+    words = ["separate", str(long), "--model", str(small_model), "-q"]
+    one = peak_memory([*words, "-o", str(tmp_path / "1"), "--duration", "60"])
+    twenty = peak_memory([*words, "-o", str(tmp_path / "20")])
+    assert twenty < 1.05 * one + 10e6
+
+
+def test_memory_is_flat_over_200_files(small_model: Path, tmp_path: Path) -> None:
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    for number in range(200):
+        soundfile.write(songs / f"{number:03}.wav", noise(0.5, seed=number), RATE)
+    words = [
+        COMMAND,
+        "separate",
+        str(songs),
+        "--model",
+        str(small_model),
+        "-o",
+        str(tmp_path / "o"),
+    ]
+    resident: list[tuple[int, int]] = []
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        watched = psutil.Process(process.pid)
+        for line in process.stdout:
+            if line.startswith("["):
+                number = int(line[1 : line.index("/")])
+                resident.append((number, watched.memory_info().rss))
+    assert process.returncode == 0
+    early = max(size for number, size in resident if number <= 50)
+    late = max(size for number, size in resident if number > 150)
+    assert late < early + 20e6
+
+
+def test_offline_opens_no_connection(small_model: Path, song: Path) -> None:
+    code = (
+        "import socket, sys\n"
+        "def refuse(*_, **__): raise AssertionError('a connection was opened')\n"
+        "socket.socket.connect = socket.create_connection = refuse\n"
+        f"sys.argv = ['unmix', 'separate', {str(song)!r}, '--model', {str(small_model)!r},\n"
+        f"            '-o', {str(song.parent / 'out')!r}, '--offline']\n"
+        "from unmixcli.cli.app import run\n"
+        "sys.exit(run())\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=300)
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_shell_completion(shell: Shell, kind: str) -> None:
+    done = shell("--show-completion", kind)
+    assert done.returncode == 0
+    assert b"unmix" in done.stdout.lower()
+
+
+def test_no_words_show_the_help(shell: Shell) -> None:
+    done = shell()
+    assert b"separate" in done.stdout + done.stderr
+    assert done.returncode == 2
