@@ -76,6 +76,19 @@ def test_an_ogg_is_complete_when_its_last_page_says_so() -> None:
     assert not headers.ogg_is_complete(io.BytesIO(b""))
 
 
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("long_size", [False, True])
+def test_the_timescale_of_an_mp4(version: int, long_size: bool) -> None:
+    times = bytes(16 if version else 8)
+    mvhd = struct.pack(">I4sI", 108, b"mvhd", version << 24) + times + struct.pack(">I", 44100)
+    before = struct.pack(">I4s", 12, b"ftyp") + b"M4A "
+    if long_size:
+        before += struct.pack(">I4sQ", 1, b"mdat", 36) + bytes(20)
+    moov = struct.pack(">I4s", 200, b"moov") + mvhd.ljust(192, b"\0")
+    assert headers.mp4_timescale(io.BytesIO(before + moov)) == 44100
+    assert headers.mp4_timescale(io.BytesIO(before)) is None
+
+
 def _mp3_frame(tag: bytes, *, version: int = 0xFB, encoder: bytes = b"") -> bytes:
     return (b"\xff" + bytes([version]) + b"\x90\x64" + bytes(32) + tag + encoder).ljust(600, b"\0")
 

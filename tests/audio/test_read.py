@@ -90,6 +90,39 @@ def test_files_of_ffmpeg(tmp_path, noise, lag, encode_av, name, codec, channels)
     assert (rate, read.shape, lag(array, read)) == (RATE, array.shape, 0)
 
 
+@pytest.mark.parametrize("codec", ["aac", "alac"])
+def test_an_mp4_says_its_length_only_where_it_counts_in_samples(
+    tmp_path, noise, encode_av, codec
+) -> None:
+    array = noise(2, SAMPLES)
+    for timescale, stated in ((RATE, SAMPLES), (1000, None)):
+        options = {"movie_timescale": str(timescale)}
+        path = tmp_path / f"{timescale}.m4a"
+        encode_av(path, array, rate=RATE, codec=codec, options=options)
+        assert probe(path).samples == stated
+        assert read_audio(path)[0].shape[1] == SAMPLES
+
+
+@pytest.mark.parametrize(("timescale", "tick"), [(RATE, 0), (1000, RATE // 1000)])
+def test_the_edit_list_ends_an_mp4_whose_last_frame_counts_full(
+    tmp_path, noise, encode_av, timescale, tick
+) -> None:
+    """As encoders other than FFmpeg's write it: every frame 1024 samples, the rest in elst."""
+    options = {"movie_timescale": str(timescale)}
+    path = encode_av(tmp_path / "a.m4a", noise(2, SAMPLES), rate=RATE, codec="aac", options=options)
+    whole, _ = read_audio(path)
+    data = bytearray(path.read_bytes())
+    at = data.find(b"stts")
+    count = struct.unpack(">I", data[at + 8 : at + 12])[0]
+    last = at + 12 + 8 * (count - 1) + 4
+    assert struct.unpack(">I", data[last : last + 4])[0] == SAMPLES % 1024
+    data[last : last + 4] = struct.pack(">I", 1024)
+    path.write_bytes(data)
+    read, _ = read_audio(path)
+    assert SAMPLES <= read.shape[1] <= SAMPLES + tick
+    np.testing.assert_array_equal(read[:, :SAMPLES], whole)
+
+
 @pytest.mark.parametrize(("name", "codec"), [("a.wma", "wmav2"), ("a.mkv", "aac"), ("a.ts", "aac")])
 def test_containers_without_exact_counts_give_everything(
     tmp_path, noise, lag, encode_av, name, codec
@@ -284,7 +317,7 @@ def test_what_is_no_audio_says_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "folder.wav").mkdir()
     contents = {
         "empty.mp3": b"",
-        "text.wav": b"hello, world. " * 500,
+        "text.wav": b"".join(b"line %d of a text\n" % n for n in range(500)),
         "half.wav": b"RIFF",
         "page.mp3": b"<html><body>404</body></html>",
         "random.mp3": np.random.default_rng(1).bytes(50_000),

@@ -251,6 +251,10 @@ class _FillsTheDisk(_LosesBlocks):
     def write(self, block: Block) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    def close(self) -> None:
+        super().close()
+        raise RuntimeError("an encoder that does not like to be stopped")
+
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, noise, monkeypatch) -> None:
     monkeypatch.setattr(write, "open_encoder", _FillsTheDisk)
@@ -280,7 +284,7 @@ def test_a_failing_encoder_on_a_full_disk_is_a_full_disk(
     tmp_path, noise, monkeypatch, error
 ) -> None:
     class NoSpace:
-        free = 0
+        total, free = 10**9, 0
 
     monkeypatch.setattr(_LosesBlocks, "write", _raise(error))
     monkeypatch.setattr(write, "open_encoder", _LosesBlocks)

@@ -160,6 +160,25 @@ def mp3_samples(file: BinaryIO) -> int | None:
     return samples
 
 
+def mp4_timescale(file: BinaryIO) -> int | None:
+    """Units a second in which an MP4 counts its edit list (ISO/IEC 14496-12, mvhd box)."""
+    end = file.seek(0, os.SEEK_END)
+    position = 0
+    for _ in range(_CHUNK_LIMIT):
+        file.seek(position)
+        head = file.read(40)
+        if len(head) < 40:
+            return None
+        size, name = struct.unpack(">I4s", head[:8])
+        if name == b"moov":
+            # The first box inside is mvhd; its version decides how long the times are.
+            version_1 = head[16] == 1
+            return int.from_bytes(head[36:40] if version_1 else head[28:32], "big")
+        length = int.from_bytes(head[8:16], "big") if size == 1 else size or end - position
+        position += max(length, 8)
+    return None
+
+
 def _behind_id3(file: BinaryIO) -> int:
     position = 0
     while True:

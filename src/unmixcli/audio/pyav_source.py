@@ -37,11 +37,15 @@ _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
 @dataclass(frozen=True)
 class _Length:
-    """Samples of a stream: ``exact`` is known, ``promised`` is compared with what came."""
+    """Samples of a stream: ``exact`` is known, ``promised`` is compared with what came.
+
+    What comes after ``limit`` is padding.
+    """
 
     exact: int | None = None
     promised: int | None = None
     tolerance: int = _TOLERANCE_SAMPLES
+    limit: int | None = None
 
 
 class PyavSource:
@@ -81,7 +85,9 @@ class PyavSource:
     def decode(self, start: int) -> Iterator[Block]:
         """Blocks ``(channels, n)`` from sample ``start``; what lies before is decoded too."""
         position = 0
-        for block in self._decoded():
+        limit = self._length.limit
+        for decoded in self._decoded():
+            block = decoded if limit is None else decoded[:, : max(0, limit - position)]
             end = position + block.shape[1]
             if end > start:
                 yield block[:, max(0, start - position) :]
@@ -150,15 +156,17 @@ class PyavSource:
             has_end = kind != "ogg" or headers.ogg_is_complete(raw)
             more = headers.promised_samples(raw, kind=kind, sample_rate=self._rate)
             mp3_samples = headers.mp3_samples(raw)
+            timescale = headers.mp4_timescale(raw) if _is_mp4(self._container) else None
         samples = self._samples(self._stream.duration) or None
         name = self._container.format.name
         if kind in ("wav", "aiff", "flac") and samples:
             whole = max(samples, more)
             return _Length(exact=whole, promised=whole, tolerance=0), has_end
         if name == "mp3":
+            # No limit: a file may be several MP3s in a row, of which the tag counts the first.
             return _Length(exact=mp3_samples, promised=mp3_samples), has_end
         if _is_mp4(self._container):
-            return _Length(exact=samples, promised=samples), has_end
+            return _mp4_length(samples, timescale=timescale, sample_rate=self._rate), has_end
         if name in ("matroska,webm", "asf") and self._only_sound and self._container.duration:
             promised = self._container.duration * self._rate // av.time_base
             return _Length(None, promised, round(_LOOSE_TOLERANCE_S * self._rate)), has_end
@@ -173,6 +181,15 @@ def count_streams(path: Path) -> int:
     """Audio streams in a file; ``av.FFmpegError`` where FFmpeg does not know it."""
     with path.open("rb") as raw, av.open(raw, "r", metadata_errors="ignore") as container:
         return len(container.streams.audio)
+
+
+def _mp4_length(samples: int | None, *, timescale: int | None, sample_rate: int) -> _Length:
+    """The length by an edit list, which counts samples or, in FFmpeg's own, milliseconds."""
+    if samples is None or not timescale:
+        return _Length(promised=samples)
+    if timescale % sample_rate == 0:
+        return _Length(exact=samples, promised=samples, limit=samples)
+    return _Length(promised=samples, limit=samples + -(-sample_rate // timescale))
 
 
 def _frames(packet: av.Packet[AudioStream]) -> list[AudioFrame]:

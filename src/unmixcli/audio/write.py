@@ -37,8 +37,16 @@ GRID_SAMPLES = 16384
 # Below this much free space a failed write is put down to a full disk.
 _FULL_DISK_BYTES = 1 << 20
 
-# soundfile asserts that libsndfile wrote every sample; on a full disk it did not.
-_WRITE_ERRORS = (OSError, av.FFmpegError, soundfile.SoundFileError, AssertionError)
+# soundfile asserts that libsndfile wrote every sample; on a full disk it did not, and mutagen
+# meets the end of a file that was cut off.
+_WRITE_ERRORS = (
+    OSError,
+    EOFError,
+    AssertionError,
+    av.FFmpegError,
+    mutagen.MutagenError,
+    soundfile.SoundFileError,
+)
 
 
 @dataclass(frozen=True)
@@ -194,6 +202,8 @@ class _Sink:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self._path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "a folder has that name")
+            # libsndfile and FFmpeg say less well why a file cannot be created.
+            self._temporary.touch()
             self._encoder = open_encoder(self._temporary, layout=self._layout)
             if self._layout.format.clips:
                 self._spool = self._spool_path.open("w+b")
@@ -257,7 +267,8 @@ class _Sink:
 
     def discard(self) -> None:
         """Remove the temporary files, whatever state they are in."""
-        with contextlib.suppress(ResourceError):
+        # An encoder that is stopped half way may fail in its own way; its file goes all the same.
+        with contextlib.suppress(Exception):
             self.stop_encoding()
         with contextlib.suppress(OSError):
             self._temporary.unlink(missing_ok=True)
@@ -350,6 +361,8 @@ def _disk_is_full(error: BaseException, folder: Path) -> bool:
     if isinstance(error, OSError) and error.errno != errno.EIO:
         return False
     try:
-        return shutil.disk_usage(folder).free < _FULL_DISK_BYTES
+        usage = shutil.disk_usage(folder)
     except OSError:
         return False
+    # Virtual file systems have no space at all, and are not full.
+    return usage.total > 0 and usage.free < _FULL_DISK_BYTES

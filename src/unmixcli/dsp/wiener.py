@@ -15,21 +15,34 @@ rounding: nearly rank-one bins (mono music in two channels) stay exact. √ε is
 up to 100, which single precision cannot hold, hence the work in double.
 
 Bins are independent but for one common scale, so the work goes through tiles of bins that stay in
-the cache; beyond its input and output it needs a few megabytes.
+the cache; beyond its input and output it needs a few megabytes. On a CPU a few threads of this
+module take the tiles, and each operation is so small that torch does not split it over threads of
+its own: where other programs want the cores too, waiting for those at each of a hundred short
+operations a tile can take many times as long as the work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 
-# Complex values of all stems in one tile. On a CPU the tile and its temporaries then fit the caches
-# and still occupy all cores; a GPU wants fewer, larger kernels.
-_TILE_VALUES_CPU = 2**18
-_TILE_VALUES_GPU = 2**22
+# Values of all stems in one channel of a tile. A CPU operation on no more than these stays in one
+# thread (ATen's grain size) and in the cache; a GPU wants fewer, larger kernels.
+_TILE_VALUES_CPU = 2**15
+_TILE_VALUES_GPU = 2**21
+
+# More threads would only wait for the interpreter between operations.
+_MOST_WORKERS = 4
 
 # The mix is scaled down until its largest magnitude is this, and never up: ε is meant for it.
 _PEAK = 10.0
+
+# Real and imaginary part. Estimates are planes (bins, stems, frames), one for each channel; spatial
+# covariances are planes (bins, stems, 1), of which [i][j] stands for channels i > j.
+Plane = tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
@@ -73,17 +86,18 @@ def wiener(
     real = torch.float32 if mix.device.type == "mps" else torch.float64
     eps = torch.finfo(real).eps if eps is None else eps
     scale = (mix.abs().amax().to(real) / _PEAK).clamp(min=1.0)
-    for bins in _tiles(stems):
-        magnitude = _bins_first(magnitudes[:, :, bins], dtype=real)
+
+    @torch.no_grad()
+    def fill(bins: slice) -> None:
         tile = _bins_first(mix[:, bins], dtype=real.to_complex())
-        if softmask:
-            estimates = _planes(_shares(magnitude, eps=eps) / scale, tile)
-        else:
-            estimates = _planes(magnitude / scale, _phases(tile))
-        tile = tile / scale
+        gains = _bins_first(magnitudes[:, :, bins], dtype=real)
+        estimates = _first_estimates(gains, tile, softmask=softmask, eps=eps, scale=scale)
+        tile = [values / scale for values in tile]
         for _ in range(iterations):
             estimates = _refined(estimates, tile, eps=eps)
         _write(estimates, stems[:, :, bins], scale=scale)
+
+    _for_each(_tiles(stems), fill, workers=_workers(mix.device))
     return stems
 
 
@@ -145,10 +159,15 @@ class WienerStream:
         _check_shapes(magnitudes, mix)
         self._prepare(magnitudes, mix)
         done = [mix.new_empty((magnitudes.shape[0], *mix.shape[:2], 0))]
-        taken = 0
-        while taken < mix.shape[-1]:
-            frames = slice(taken, taken + self._window_frames - self._held)
-            taken += self._hold(magnitudes[..., frames], mix[..., frames])
+        start = 0
+        while start < mix.shape[-1]:
+            frames = slice(start, start + self._window_frames - self._held)
+            part = magnitudes[..., frames], mix[..., frames]
+            start += part[1].shape[-1]
+            if part[1].shape[-1] == self._window_frames:
+                done.append(self._filter(*part))
+                continue
+            self._hold(*part)
             if self._held == self._window_frames:
                 done.append(self.finish())
         return done[1] if len(done) == 2 else torch.cat(done, dim=-1)
@@ -160,12 +179,11 @@ class WienerStream:
         """
         frames = slice(0, self._held)
         self._held = 0
+        return self._filter(self._magnitudes[..., frames], self._mix[..., frames])
+
+    def _filter(self, magnitudes: Tensor, mix: Tensor) -> Tensor:
         return wiener(
-            self._magnitudes[..., frames],
-            self._mix[..., frames],
-            iterations=self._iterations,
-            softmask=self._softmask,
-            eps=self._eps,
+            magnitudes, mix, iterations=self._iterations, softmask=self._softmask, eps=self._eps
         )
 
     def _prepare(self, magnitudes: Tensor, mix: Tensor) -> None:
@@ -182,25 +200,35 @@ class WienerStream:
                 f"(stems, channels, bins), not {tuple(magnitudes.shape[:3])}; call reset() first."
             )
 
-    def _hold(self, magnitudes: Tensor, mix: Tensor) -> int:
-        frames = mix.shape[-1]
-        place = slice(self._held, self._held + frames)
+    def _hold(self, magnitudes: Tensor, mix: Tensor) -> None:
+        place = slice(self._held, self._held + mix.shape[-1])
         self._magnitudes[..., place] = magnitudes
         self._mix[..., place] = mix
-        self._held += frames
-        return frames
+        self._held = place.stop
 
 
-def _bins_first(values: Tensor, *, dtype: torch.dtype) -> Tensor:
-    """Copy ``(…, bins, frames)`` to ``(bins, …, frames)``.
+def _bins_first(values: Tensor, *, dtype: torch.dtype) -> list[Tensor]:
+    """Cut ``(…, channels, bins, frames)`` into channels ``(bins, …, frames)``.
 
     Contiguous, whatever came in: torch.stft gives frames × bins in memory, and to() would keep it.
     """
-    return values.movedim(-2, 0).to(dtype, memory_format=torch.contiguous_format)
+    return [
+        channel.movedim(-2, 0).to(dtype, memory_format=torch.contiguous_format)
+        for channel in values.unbind(dim=-3)
+    ]
 
 
-def _shares(magnitudes: Tensor, *, eps: float) -> Tensor:
-    return magnitudes / (eps + magnitudes.sum(dim=1, keepdim=True))
+def _first_estimates(
+    gains: list[Tensor], mix: list[Tensor], *, softmask: bool, eps: float, scale: Tensor
+) -> list[Plane]:
+    if softmask:
+        gains = [gain / (eps + gain.sum(dim=1, keepdim=True)) for gain in gains]
+    carriers = mix if softmask else [_phases(values) for values in mix]
+    planes = []
+    for gain, carrier in zip(gains * (len(mix) // len(gains)), carriers, strict=True):
+        scaled = (carrier / scale).unsqueeze(1)
+        planes.append((gain * scaled.real, gain * scaled.imag))
+    return planes
 
 
 def _phases(mix: Tensor) -> Tensor:
@@ -210,99 +238,127 @@ def _phases(mix: Tensor) -> Tensor:
     return torch.where(loudness > 0, mix / loudness, silent)
 
 
-def _planes(gains: Tensor, values: Tensor) -> Tensor:
-    """Multiply ``(bins, stems, channels or 1, frames)`` with complex ``(bins, channels, frames)``.
+def _refined(estimates: list[Plane], mix: list[Tensor], *, eps: float) -> list[Plane]:
+    """One iteration of EM; the mix has channels ``(bins, frames)``."""
+    own = [(re * re).addcmul_(im, im) for re, im in estimates]
+    powers = sum(own[1:], start=own[0]) / len(own)
+    weights = eps + powers.sum(dim=-1, keepdim=True)
+    diagonal = [plane.sum(dim=-1, keepdim=True) / weights for plane in own]
+    lower = _lower_covariances(estimates, weights)
+    covariance = [
+        [torch.complex(*(_mixed(part, powers) for part in plane)) for plane in row] for row in lower
+    ]
+    variances = [_mixed(variance, powers) for variance in diagonal]
+    whitened = _solved(covariance, variances, mix, eps=eps)
+    return _filtered(diagonal, lower, whitened, powers)
 
-    To real planes ``(bins, stems, 2 · channels, frames)``, real parts before imaginary parts.
+
+def _lower_covariances(estimates: list[Plane], weights: Tensor) -> list[list[Plane]]:
+    """Σ ``y_i conj(y_j)`` over the frames for the channels i > j, divided by the weights."""
+    lower: list[list[Plane]] = []
+    for i, (re, im) in enumerate(estimates):
+        row = []
+        for other_re, other_im in estimates[:i]:
+            real = (re * other_re).addcmul_(im, other_im).sum(dim=-1, keepdim=True)
+            imag = (im * other_re).addcmul_(re, other_im, value=-1).sum(dim=-1, keepdim=True)
+            row.append((real / weights, imag / weights))
+        lower.append(row)
+    return lower
+
+
+def _mixed(spatial: Tensor, powers: Tensor) -> Tensor:
+    """An entry of C: ``(bins, stems, 1)`` and ``(bins, stems, frames)`` to ``(bins, frames)``."""
+    return (spatial * powers).sum(dim=1)
+
+
+def _solved(
+    lower: list[list[Tensor]], diagonal: list[Tensor], mix: list[Tensor], *, eps: float
+) -> list[Tensor]:
+    """Solve ``(C + √ε I) z = mix`` by elimination, for all bins and frames at once.
+
+    C is Hermitian and positive semidefinite. All its entries are ``(bins, frames)``.
     """
-    bins, channels, frames = values.shape
-    planes = gains.new_empty((bins, gains.shape[1], 2 * channels, frames))
-    torch.mul(gains, values.real[:, None], out=planes[:, :, :channels])
-    torch.mul(gains, values.imag[:, None], out=planes[:, :, channels:])
-    return planes
-
-
-def _refined(estimates: Tensor, mix: Tensor, *, eps: float) -> Tensor:
-    """One iteration of EM on planes ``(bins, stems, 2 · channels, frames)``.
-
-    The mix is complex ``(bins, channels, frames)``.
-    """
-    bins, stems, planes, frames = estimates.shape
-    channels = planes // 2
-    powers = estimates.square().sum(dim=2) / channels
-    spatial = _spatial_covariances(estimates, eps + powers.sum(dim=-1))
-    # The left half of the real form [[Re, −Im], [Im, Re]] is (Re, Im), all that C needs.
-    halves = spatial[..., :channels].reshape(bins, stems, planes * channels)
-    covariance = (halves.mT @ powers).view(bins, 2, channels, channels, frames)
-    whitened = _solved(torch.complex(*covariance.unbind(dim=1)), mix, eps=eps)
-    whitened = torch.cat([whitened.real, whitened.imag], dim=1)
-    filtered = spatial.view(bins, stems * planes, planes) @ whitened
-    return filtered.view(estimates.shape).mul_(powers.unsqueeze(2))
-
-
-def _spatial_covariances(estimates: Tensor, weights: Tensor) -> Tensor:
-    """Sum ``y yᴴ`` over the frames and divide by weights ``(bins, stems)``.
-
-    To real forms ``(bins, stems, 2 · channels, 2 · channels)``, which act on planes.
-    """
-    channels = estimates.shape[2] // 2
-    gram = (estimates @ estimates.mT) / weights[..., None, None]
-    upper, lower = gram.split(channels, dim=-2)
-    (rr, ri), (ir, ii) = upper.split(channels, dim=-1), lower.split(channels, dim=-1)
-    real, imag = rr + ii, ir - ri
-    top = torch.cat([real, -imag], dim=-1)
-    return torch.cat([top, torch.cat([imag, real], dim=-1)], dim=-2)
-
-
-def _solved(covariance: Tensor, mix: Tensor, *, eps: float) -> Tensor:
-    """Solve ``(covariance + √ε I) z = mix`` by elimination, for all bins and frames at once.
-
-    Covariances ``(bins, channels, channels, frames)`` are Hermitian and positive semidefinite; only
-    their lower triangles are read. mix and z are ``(bins, channels, frames)``.
-    """
-    channels = mix.shape[1]
     floor: float = eps**0.5
     # norbert adds ε once more where the inverse is a plain division.
-    ridge = floor + eps if channels == 1 else floor
-    rows = [[covariance[:, i, j] for j in range(i + 1)] for i in range(channels)]
-    right = list(mix.unbind(dim=1))
-    pivots = []
-    for k in range(channels):
-        pivots.append((rows[k][k].real + ridge).clamp(min=floor))
-        for i in range(k + 1, channels):
-            factor = rows[i][k] / pivots[k]
-            right[i] = right[i] - factor * right[k]
-            for j in range(k + 1, i + 1):
-                rows[i][j] = rows[i][j] - factor * rows[j][k].conj()
-    return _back_substituted(rows, pivots, right)
+    ridge = floor + eps if len(mix) == 1 else floor
+    factors: list[list[Tensor]] = []
+    pivots: list[Tensor] = []
+    right: list[Tensor] = []
+    for i, row in enumerate(lower):
+        pivot, solution = diagonal[i] + ridge, mix[i]
+        scaled: list[Tensor] = []
+        for j, entry in enumerate(row):
+            for k in range(j):
+                entry = entry - scaled[k] * pivots[k] * factors[j][k].conj()
+            factor = entry / pivots[j]
+            pivot = pivot - (factor * entry.conj()).real
+            solution = solution - factor * right[j]
+            scaled.append(factor)
+        factors.append(scaled)
+        pivots.append(pivot.clamp(min=floor))
+        right.append(solution)
+    return _back_substituted(factors, pivots, right)
 
 
 def _back_substituted(
-    rows: list[list[Tensor]], pivots: list[Tensor], right: list[Tensor]
-) -> Tensor:
-    channels = len(right)
-    solution = list(right)
-    for k in reversed(range(channels)):
-        for i in range(k + 1, channels):
-            solution[k] = solution[k] - rows[i][k].conj() * solution[i]
-        solution[k] = solution[k] / pivots[k]
-    return torch.stack(solution, dim=1)
+    factors: list[list[Tensor]], pivots: list[Tensor], right: list[Tensor]
+) -> list[Tensor]:
+    """Solve ``D Lᴴ z = right`` with the factors below the unit diagonal of L."""
+    solution = [values / pivot for values, pivot in zip(right, pivots, strict=True)]
+    for i in reversed(range(len(solution))):
+        for j, factor in enumerate(factors[i]):
+            solution[j] = solution[j] - factor.conj() * solution[i]
+    return solution
 
 
-def _write(estimates: Tensor, stems: Tensor, *, scale: Tensor) -> None:
-    """Scale planes into complex ``(stems, channels, bins, frames)``, in one pass."""
-    real, imag = estimates.permute(1, 2, 0, 3).chunk(2, dim=1)
+def _filtered(
+    diagonal: list[Tensor], lower: list[list[Plane]], whitened: list[Tensor], powers: Tensor
+) -> list[Plane]:
+    """``v R z`` for each stem."""
+    parts = [(z.real.unsqueeze(1), z.imag.unsqueeze(1)) for z in whitened]
+    filtered = []
+    for i, (re, im) in enumerate(parts):
+        real, imag = diagonal[i] * re, diagonal[i] * im
+        for j, (other_re, other_im) in enumerate(parts):
+            if i == j:
+                continue
+            # Above the diagonal stands the conjugate.
+            spatial_re, spatial_im = lower[max(i, j)][min(i, j)]
+            sign = 1 if i > j else -1
+            real.addcmul_(spatial_re, other_re).addcmul_(spatial_im, other_im, value=-sign)
+            imag.addcmul_(spatial_re, other_im).addcmul_(spatial_im, other_re, value=sign)
+        filtered.append((real.mul_(powers), imag.mul_(powers)))
+    return filtered
+
+
+def _write(estimates: list[Plane], stems: Tensor, *, scale: Tensor) -> None:
+    """Scale estimates into complex ``(stems, channels, bins, frames)``."""
     parts = torch.view_as_real(stems)
-    torch.mul(real, scale, out=parts[..., 0])
-    torch.mul(imag, scale, out=parts[..., 1])
+    for channel, plane in enumerate(estimates):
+        for index, part in enumerate(plane):
+            torch.mul(part.movedim(1, 0), scale, out=parts[:, channel, ..., index])
 
 
 def _tiles(stems: Tensor) -> list[slice]:
-    """Cut the bins so that a tile of all stems has a bounded number of values."""
-    count, channels, bins, frames = stems.shape
+    """Cut the bins so that a channel of a tile has a bounded number of values in all stems."""
+    count, _, bins, frames = stems.shape
     budget = _TILE_VALUES_CPU if stems.device.type == "cpu" else _TILE_VALUES_GPU
-    step = max(1, budget // (count * channels * frames))
+    step = max(1, budget // (count * frames))
     return [slice(start, start + step) for start in range(0, bins, step)]
+
+
+def _workers(device: torch.device) -> int:
+    return min(torch.get_num_threads(), _MOST_WORKERS) if device.type == "cpu" else 1
+
+
+def _for_each(tiles: list[slice], fill: Callable[[slice], None], *, workers: int) -> None:
+    if workers == 1 or len(tiles) == 1:
+        for tile in tiles:
+            fill(tile)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(fill, tiles):
+            pass
 
 
 def _check_shapes(magnitudes: Tensor, mix: Tensor) -> None:

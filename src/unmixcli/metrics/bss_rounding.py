@@ -14,7 +14,8 @@ Signals are ``(channels, samples)``, the channels of all stems in one row, as in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,6 @@ from torch import Tensor
 from unmixcli.errors import ResourceError
 
 Array = npt.NDArray[Any]
-# Complex values that are transformed at once: 256 MiB.
-_VALUES_AT_ONCE = 1 << 24
 
 
 class RoundingProjector:
@@ -39,7 +38,7 @@ class RoundingProjector:
         sources, targets = _double(references), _double(estimates)
         spectra = _Spectra(self._fft, sources, taps=taps)
         matrix = spectra.gram()
-        right = spectra.cross(targets)
+        right = spectra.cross(targets, channels=channels)
         self._joint = self._solve(matrix, right)
         self._own = self._solve_own(matrix, right)
 
@@ -92,67 +91,64 @@ class RoundingProjector:
         """Sum of filtered sources, ``(channels, in, taps)`` and ``(in, n)`` → ``(channels, m)``."""
         length = sources.shape[-1] + self._taps - 1
         size = self._fft.next_fast_len(length + self._taps - 1, True)
-        workers = torch.get_num_threads()
-        total = np.zeros((filters.shape[0], length))
-        for p in range(len(sources)):
-            source = self._fft.rfft(sources[p], size)
-            taps = self._fft.rfft(filters[:, p], size, workers=workers)
-            total += self._fft.irfft(taps * source, size, workers=workers)[:, :length]
-        return total
+        spectra = list(_each(lambda source: self._fft.rfft(source, size), sources))
+
+        def one(rows: Array) -> Array:
+            total = np.zeros(length)
+            for taps, spectrum in zip(rows, spectra, strict=True):
+                total += self._fft.irfft(self._fft.rfft(taps, size) * spectrum, size)[:length]
+            return total
+
+        return np.stack(list(_each(one, filters)))
 
 
 class _Spectra:
-    """Correlations of sources ``(P, samples)`` through transforms of the whole length."""
+    """Correlations of sources ``(P, samples)`` through transforms of the whole length.
+
+    Transforms of several rows at once round differently from those of one row, so each is called
+    with the rows that museval gives it: all references, one estimate, one product.
+    """
 
     def __init__(self, fft: Any, sources: Array, *, taps: int) -> None:
         self._fft = fft
         self._taps = taps
         self._size = int(2 ** np.ceil(np.log2(sources.shape[-1] + taps - 1.0)))
-        self._half = fft.rfft(sources, self._size, workers=torch.get_num_threads())
+        self._half = fft.rfft(sources, self._size)
 
     def gram(self) -> Array:
         """Inner products of the delayed sources, ``(P, taps, P, taps)``."""
         count, taps = len(self._half), self._taps
         matrix = np.empty((count, taps, count, taps))
-        for q in range(count):
-            lags = np.concatenate(list(self._lags(self._half[q], self._half[: q + 1])))
-            for p in range(q + 1):
-                windows = np.lib.stride_tricks.sliding_window_view(lags[p], taps)[::-1]
-                matrix[q, :, p] = windows
-                # Last, so that p == q holds the transpose: their two sides differ by rounding.
-                matrix[p, :, q] = windows.T
+        pairs = [(p, q) for q in range(count) for p in range(q + 1)]
+        lags = _each(lambda pair: self._lags(self._half[pair[1]], self._half[pair[0]]), pairs)
+        for (p, q), values in zip(pairs, lags, strict=True):
+            windows = np.lib.stride_tricks.sliding_window_view(values, taps)[::-1]
+            matrix[q, :, p] = windows
+            # Last, so that p == q holds the transpose: their two sides differ by rounding.
+            matrix[p, :, q] = windows.T
         return matrix
 
-    def cross(self, targets: Array) -> Array:
+    def cross(self, targets: Array, *, channels: int) -> Array:
         """Inner products of the delayed sources with the targets, ``(P · taps, Q)``."""
         columns = []
-        for target in targets:
-            half = self._fft.rfft(target, self._size)
-            lags = np.concatenate([
-                self._back(product) for product in self._chunks(self._half, half)
-            ])
-            columns.append(lags[:, self._taps - 1 :: -1].reshape(-1))
+        for stem in range(0, len(targets), channels):
+            for half in self._fft.rfft(targets[stem : stem + channels], self._size):
+                lags = np.stack(list(_each(lambda one, other=half: self._lags(one, other), self._half)))
+                columns.append(lags[:, self._taps - 1 :: -1].reshape(-1))
         return np.stack(columns, axis=-1)
 
-    def _lags(self, one: Array, others: Array) -> Iterator[Array]:
-        for start in range(0, len(others), self._rows):
-            yield self._back(one * np.conj(others[start : start + self._rows]))
-
-    def _chunks(self, ones: Array, other: Array) -> Iterator[Array]:
-        for start in range(0, len(ones), self._rows):
-            yield ones[start : start + self._rows] * np.conj(other)
-
-    @property
-    def _rows(self) -> int:
-        return max(1, _VALUES_AT_ONCE // self._size)
-
-    def _back(self, half: Array) -> Array:
+    def _lags(self, one: Array, other: Array) -> Array:
         """Lags ``1 − taps … taps − 1``; the complex inverse, whose rounding is not the real one's."""
-        mirrored = np.conj(half[:, self._size // 2 - 1 : 0 : -1])
-        whole = np.concatenate((half, mirrored), axis=-1)
-        workers = torch.get_num_threads()
-        lags = self._fft.ifft(whole, overwrite_x=True, workers=workers).real
-        return np.concatenate((lags[:, 1 - self._taps :], lags[:, : self._taps]), axis=-1)
+        product = one * np.conj(other)
+        whole = np.concatenate((product, np.conj(product[self._size // 2 - 1 : 0 : -1])))
+        lags = self._fft.ifft(whole).real
+        return np.concatenate((lags[1 - self._taps :], lags[: self._taps]))
+
+
+def _each(function: Callable[[Any], Array], items: Iterable[Any]) -> Iterator[Array]:
+    """Map in threads; the transforms release the interpreter's lock."""
+    with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
+        yield from pool.map(function, items)
 
 
 def _energies(true: Array, own: Array, joint: Array, target: Array) -> Array:

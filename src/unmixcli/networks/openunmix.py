@@ -85,6 +85,13 @@ class OpenUnmix(nn.Module):
         Shape: ``(batch, channels, bins, frames)``, not negative → the same. The LSTM starts anew
         with each element of the batch.
         """
+        mask = self.mask(magnitudes)
+        # In place where nothing needs the mask any more: a fresh array of this size costs as much
+        # in page faults as the layer in arithmetic.
+        return mask * magnitudes if mask.requires_grad else mask.mul_(magnitudes)
+
+    def mask(self, magnitudes: Tensor) -> Tensor:
+        """The mask alone; shapes as in ``forward``."""
         batch, channels, _, frames = magnitudes.shape
         seen = magnitudes[:, :, : self.input_mean.numel()]
         mean, scale = self.input_mean[:, None], self.input_scale[:, None]
@@ -94,10 +101,8 @@ class OpenUnmix(nn.Module):
         joined = torch.cat([encoded, recalled.permute(1, 2, 0)], dim=1)
         decoded = _normed(joined, self.fc2, self.bn2).relu()
         output = self.output_scale.repeat(channels), self.output_mean.repeat(channels)
-        mask = _normed(decoded, self.fc3, self.bn3, output=output).relu_().reshape(magnitudes.shape)
-        # In place where nothing needs the mask any more: a fresh array of this size costs as much
-        # in page faults as the layer in arithmetic.
-        return mask * magnitudes if mask.requires_grad else mask.mul_(magnitudes)
+        mask = _normed(decoded, self.fc3, self.bn3, output=output).relu_()
+        return mask.reshape(magnitudes.shape)
 
 
 def _normed(

