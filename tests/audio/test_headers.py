@@ -110,7 +110,9 @@ def test_an_info_tag_counts_the_samples(frame: bytes, samples: int | None) -> No
         assert headers.mp3_samples(io.BytesIO(file)) == samples
 
 
-def test_delay_and_padding_of_the_encoder_are_not_counted() -> None:
+@pytest.mark.parametrize(("delay", "padding", "lost"), [(576, 1000, 1576), (0, 0, 529)])
+def test_delay_and_padding_of_the_encoder_are_not_counted(delay, padding, lost) -> None:
     info = b"Info\0\0\0\x0f" + (100).to_bytes(4, "big") + bytes(4 + 100 + 4)
-    encoder = b"LAME3.100" + bytes(12) + (576 << 12 | 1000).to_bytes(3, "big")
-    assert headers.mp3_samples(io.BytesIO(_mp3_frame(info, encoder=encoder))) == 115200 - 1576
+    encoder = b"LAME3.100" + bytes(12) + (delay << 12 | padding).to_bytes(3, "big")
+    frame = _mp3_frame(info, encoder=encoder)
+    assert headers.mp3_samples(io.BytesIO(frame)) == 115200 - lost

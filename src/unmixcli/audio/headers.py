@@ -17,6 +17,9 @@ Kind = Literal["wav", "aiff", "flac", "ogg", "sound", "other"]
 _XING_FRAMES = 1
 _XING_SIZES = {_XING_FRAMES: 4, 2: 4, 4: 100, 8: 4}
 
+# What a Layer III decoder adds; padding below it leaves the end of the last frame undecoded.
+_MP3_DECODER_DELAY = 529
+
 _CHUNK_LIMIT = 10_000
 
 
@@ -156,7 +159,8 @@ def mp3_samples(file: BinaryIO) -> int | None:
     encoder = 8 + sum(size for flag, size in _XING_SIZES.items() if flags & flag)
     if tag[encoder : encoder + 4] in (b"LAME", b"Lavf", b"Lavc"):
         delays = int.from_bytes(tag[encoder + 21 : encoder + 24], "big")
-        samples -= (delays >> 12) + (delays & 0xFFF)
+        delay, padding = delays >> 12, delays & 0xFFF
+        samples -= delay + _MP3_DECODER_DELAY + max(0, padding - _MP3_DECODER_DELAY)
     return samples
 
 

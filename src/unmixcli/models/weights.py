@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from unmixcli.errors import ModelError, ResourceError
@@ -123,7 +124,8 @@ def _convert_from_package(
     except OSError as error:
         raise ResourceError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _package_path(file: WeightFile) -> Path | None:
