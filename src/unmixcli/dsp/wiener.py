@@ -85,17 +85,20 @@ def wiener(
         return stems
     real = torch.float32 if mix.device.type == "mps" else torch.float64
     eps = torch.finfo(real).eps if eps is None else eps
-    scale = (mix.abs().amax().to(real) / _PEAK).clamp(min=1.0)
+    scale = (_peak(mix, dtype=real) / _PEAK).clamp(min=1.0)
+    if iterations == 0:
+        scale = torch.ones_like(scale)
 
     @torch.no_grad()
     def fill(bins: slice) -> None:
         tile = _bins_first(mix[:, bins], dtype=real.to_complex())
         gains = _bins_first(magnitudes[:, :, bins], dtype=real)
-        estimates = _first_estimates(gains, tile, softmask=softmask, eps=eps, scale=scale)
-        tile = [values / scale for values in tile]
-        for _ in range(iterations):
-            estimates = _refined(estimates, tile, eps=eps)
-        _write(estimates, stems[:, :, bins], scale=scale)
+        scaled = [values / scale for values in tile]
+        estimates = _first_estimates(gains, scaled, softmask=softmask, eps=eps, scale=scale)
+        for left in reversed(range(iterations)):
+            # A refined estimate is linear in the mix, so the last one comes out at full scale.
+            estimates = _refined(estimates, scaled if left else tile, eps=eps)
+        _write(estimates, stems[:, :, bins])
 
     _for_each(_tiles(stems), fill, workers=_workers(mix.device))
     return stems
@@ -221,28 +224,40 @@ def _bins_first(values: Tensor, *, dtype: torch.dtype) -> list[Tensor]:
 def _first_estimates(
     gains: list[Tensor], mix: list[Tensor], *, softmask: bool, eps: float, scale: Tensor
 ) -> list[Plane]:
+    """From the magnitudes and the scaled mix."""
     if softmask:
         gains = [gain / (eps + gain.sum(dim=1, keepdim=True)) for gain in gains]
-    carriers = mix if softmask else [_phases(values) for values in mix]
     planes = []
-    for gain, carrier in zip(gains * (len(mix) // len(gains)), carriers, strict=True):
-        scaled = (carrier / scale).unsqueeze(1)
-        planes.append((gain * scaled.real, gain * scaled.imag))
+    for gain, values in zip(gains * (len(mix) // len(gains)), mix, strict=True):
+        re, im = (values.real, values.imag) if softmask else _phases(values, scale=scale)
+        planes.append((gain * re.unsqueeze(1), gain * im.unsqueeze(1)))
     return planes
 
 
-def _phases(mix: Tensor) -> Tensor:
-    """``mix / |mix|``; a silent value has the phase of its real part's sign, as angle() has it."""
-    loudness = mix.abs()
-    silent = torch.copysign(torch.ones_like(loudness), mix.real).to(mix.dtype)
-    return torch.where(loudness > 0, mix / loudness, silent)
+def _phases(mix: Tensor, *, scale: Tensor) -> Plane:
+    """``mix / |mix| / scale``; a silent value has the phase of its real part's sign, as in angle().
+
+    torch's own magnitude and division of complex numbers guard against overflow that double
+    precision excludes here, and take five times as long.
+    """
+    re, im = mix.real, mix.imag
+    loudness = (re * re).addcmul_(im, im).sqrt_()
+    silent = loudness == 0
+    loudness = loudness.masked_fill_(silent, 1.0).mul_(scale)
+    unit = torch.where(silent, torch.ones_like(re).copysign_(re), re)
+    return unit / loudness, im / loudness
+
+
+def _peak(mix: Tensor, *, dtype: torch.dtype) -> Tensor:
+    return (mix.real.square() + mix.imag.square()).amax().to(dtype).sqrt()
 
 
 def _refined(estimates: list[Plane], mix: list[Tensor], *, eps: float) -> list[Plane]:
     """One iteration of EM; the mix has channels ``(bins, frames)``."""
     own = [(re * re).addcmul_(im, im) for re, im in estimates]
-    powers = sum(own[1:], start=own[0]) / len(own)
-    weights = eps + powers.sum(dim=-1, keepdim=True)
+    # v is their mean over the channels; the factor cancels between v and R, but for that of ε.
+    powers = sum(own[1:], start=own[0])
+    weights = len(own) * eps + powers.sum(dim=-1, keepdim=True)
     diagonal = [plane.sum(dim=-1, keepdim=True) / weights for plane in own]
     lower = _lower_covariances(estimates, weights)
     covariance = [
@@ -290,7 +305,7 @@ def _solved(
         for j, entry in enumerate(row):
             for k in range(j):
                 entry = entry - scaled[k] * pivots[k] * factors[j][k].conj()
-            factor = entry / pivots[j]
+            factor = _divided(entry, pivots[j])
             pivot = pivot - (factor * entry.conj()).real
             solution = solution - factor * right[j]
             scaled.append(factor)
@@ -304,11 +319,15 @@ def _back_substituted(
     factors: list[list[Tensor]], pivots: list[Tensor], right: list[Tensor]
 ) -> list[Tensor]:
     """Solve ``D Lᴴ z = right`` with the factors below the unit diagonal of L."""
-    solution = [values / pivot for values, pivot in zip(right, pivots, strict=True)]
+    solution = [_divided(*pair) for pair in zip(right, pivots, strict=True)]
     for i in reversed(range(len(solution))):
         for j, factor in enumerate(factors[i]):
             solution[j] = solution[j] - factor.conj() * solution[i]
     return solution
+
+
+def _divided(values: Tensor, divisor: Tensor) -> Tensor:
+    return torch.complex(values.real / divisor, values.imag / divisor)
 
 
 def _filtered(
@@ -331,12 +350,12 @@ def _filtered(
     return filtered
 
 
-def _write(estimates: list[Plane], stems: Tensor, *, scale: Tensor) -> None:
-    """Scale estimates into complex ``(stems, channels, bins, frames)``."""
+def _write(estimates: list[Plane], stems: Tensor) -> None:
+    """Copy estimates into complex ``(stems, channels, bins, frames)``."""
     parts = torch.view_as_real(stems)
     for channel, plane in enumerate(estimates):
         for index, part in enumerate(plane):
-            torch.mul(part.movedim(1, 0), scale, out=parts[:, channel, ..., index])
+            parts[:, channel, ..., index] = part.movedim(1, 0)
 
 
 def _tiles(stems: Tensor) -> list[slice]:

@@ -218,9 +218,9 @@ class Projector:
         estimate = cut(estimates, start=start, length=length).unflatten(0, (1, stems, channels))
         joint = self._filter(self._joint, spectra, length=length)
         joint = joint.unflatten(0, (1, stems, channels))
-        own = torch.stack([
-            self._filter_own(j, spectra, length=length, pairs=pairs) for j in range(stems)
-        ])
+        own = torch.stack(
+            [self._filter_own(j, spectra, length=length, pairs=pairs) for j in range(stems)]
+        )
         if pairs:
             return _energies(true, own, joint=joint, estimate=estimate)
         matching = _energies(

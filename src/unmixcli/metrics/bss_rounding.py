@@ -69,7 +69,9 @@ class RoundingProjector:
         groups = np.split(right, right.shape[-1] // self._channels, axis=-1)
         factors = self._factor(square)
         if factors is None:
-            found = [np.linalg.lstsq(matrix.reshape(square.shape), b, rcond=None)[0] for b in groups]
+            found = [
+                np.linalg.lstsq(matrix.reshape(square.shape), b, rcond=None)[0] for b in groups
+            ]
         else:
             found = [self._lapack.lu_solve(factors, b, check_finite=False) for b in groups]
         solution: Array = np.concatenate(found, axis=-1)
@@ -99,7 +101,8 @@ class RoundingProjector:
                 total += self._fft.irfft(self._fft.rfft(taps, size) * spectrum, size)[:length]
             return total
 
-        return np.stack(list(_each(one, filters)))
+        projected: Array = np.stack(list(_each(one, filters)))
+        return projected
 
 
 class _Spectra:
@@ -133,15 +136,20 @@ class _Spectra:
         columns = []
         for stem in range(0, len(targets), channels):
             for half in self._fft.rfft(targets[stem : stem + channels], self._size):
-                lags = np.stack(list(_each(lambda one, other=half: self._lags(one, other), self._half)))
+                lags = np.stack(
+                    list(_each(lambda one, other=half: self._lags(one, other), self._half))
+                )
                 columns.append(lags[:, self._taps - 1 :: -1].reshape(-1))
         return np.stack(columns, axis=-1)
 
     def _lags(self, one: Array, other: Array) -> Array:
-        """Lags ``1 − taps … taps − 1``; the complex inverse, whose rounding is not the real one's."""
-        product = one * np.conj(other)
-        whole = np.concatenate((product, np.conj(product[self._size // 2 - 1 : 0 : -1])))
-        lags = self._fft.ifft(whole).real
+        """Lags ``1 − taps … taps − 1``, by the complex inverse: the real one rounds otherwise."""
+        middle = self._size // 2
+        whole = np.empty(self._size, dtype=np.complex128)
+        # Not in place: a product that overwrites its factor is rounded differently.
+        whole[: middle + 1] = one * np.conj(other)
+        np.conj(whole[middle - 1 : 0 : -1], out=whole[middle + 1 :])
+        lags = self._fft.ifft(whole, overwrite_x=True).real
         return np.concatenate((lags[1 - self._taps :], lags[: self._taps]))
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from unmixcli.audio.resample import Resampler
 from unmixcli.separation.separator import Separator
 from unmixcli.separation.stems import OutputPlan
+from unmixcli.separation.transfer import Downloads
 
 GRID_SAMPLES = 1 << 16
 
@@ -48,6 +49,7 @@ class Engine:
         self._inward = Resampler(rate, to_rate=model_rate, channels=self.channels)
         stem_channels = max(1, self._computed) * self.channels
         self._outward = Resampler(model_rate, to_rate=rate, channels=stem_channels)
+        self._downloads = Downloads()
         self._pending = _Queue(self.channels)
         self._mix = _Queue(self.channels)
         self._stems = _Queue(stem_channels)
@@ -67,10 +69,9 @@ class Engine:
         outputs = [self._grid_block(self._pending.pop(len(self._pending)))]
         if self._computed and self._received:
             rest = torch.from_numpy(self._inward.finish())
-            stems = torch.cat(
-                (self._separator.push(self._to_model(rest)), self._separator.finish()), dim=-1
-            )
-            self._append_stems(stems)
+            for stems in (self._separator.push(self._to_model(rest)), self._separator.finish()):
+                self._append_stems(self._downloads.push(stems))
+            self._append_stems(self._downloads.finish())
             self._stems.append(torch.from_numpy(self._outward.finish()))
         self._pad_stems()
         outputs.append(self._combined())
@@ -87,12 +88,14 @@ class Engine:
         self._mix.append(block)
         if self._computed and block.shape[-1]:
             resampled = torch.from_numpy(self._inward.push(block.numpy()))
-            self._append_stems(self._separator.push(self._to_model(resampled)))
+            stems = self._separator.push(self._to_model(resampled))
+            self._append_stems(self._downloads.push(stems))
         return self._combined()
 
-    def _append_stems(self, stems: Tensor) -> None:
-        flat = self._from_model(stems).flatten(0, 1)
-        self._stems.append(torch.from_numpy(self._outward.push(flat.numpy())))
+    def _append_stems(self, arrived: Iterable[Tensor]) -> None:
+        for stems in arrived:
+            flat = self._from_model(stems).flatten(0, 1)
+            self._stems.append(torch.from_numpy(self._outward.push(flat.numpy())))
 
     def _to_model(self, block: Tensor) -> Tensor:
         if self.channels == 1 and self._separator.channels == 2:
@@ -100,7 +103,6 @@ class Engine:
         return block
 
     def _from_model(self, stems: Tensor) -> Tensor:
-        stems = stems.cpu()
         if self.channels == 1 and stems.shape[1] == 2:
             return stems.mean(dim=1, keepdim=True)
         return stems

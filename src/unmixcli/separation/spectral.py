@@ -13,6 +13,7 @@ from unmixcli.dsp.stft import InverseSTFTStream, STFTStream
 from unmixcli.dsp.wiener import WienerStream
 from unmixcli.models.spectral import SpectralModel
 from unmixcli.separation.sparing import Notice, SparingRunner
+from unmixcli.separation.transfer import upload
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -95,7 +96,7 @@ class SpectralSeparator:
         """Take `(channels, samples)`, return the `(stems, channels, samples)` that are done."""
         self._samples += block.shape[-1]
         self._channels = block.shape[0]
-        frames = self._forward.push(block.to(self._device, non_blocking=True))
+        frames = self._forward.push(upload(block, self._device))
         return self._joined(self._filtered(self._chunks.push(frames)))
 
     @torch.no_grad()
@@ -119,7 +120,11 @@ class SpectralSeparator:
         shape = batch.shape
         mono = self._model.settings.channels == 1
         inputs = batch.reshape(-1, 1, *shape[2:]) if mono else batch
-        with torch.autocast(self._device.type, dtype=self._half, enabled=self._half is not None):
+        reduced = torch.autocast(
+            self._device.type, dtype=self._half, enabled=self._half is not None
+        )
+        # cuDNN may otherwise take algorithms that sum in another order each time.
+        with reduced, torch.backends.cudnn.flags(deterministic=True):
             masks = self._model.masks(inputs, stems=self._masked)
         if mono:
             masks = masks.reshape(shape[0], shape[1], *masks.shape[1:2], *shape[2:]).transpose(1, 2)
