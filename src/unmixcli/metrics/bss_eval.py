@@ -188,8 +188,8 @@ def bss_eval(
     """
     chosen = options or BssOptions()
     _check_settings(sample_rate=sample_rate, window_s=window_s, hop_s=hop_s, version=version)
-    _check_options(chosen, stems=len(references))
     true, found = validate(references, estimates, device=chosen.device)
+    _check_options(chosen, stems=true.shape[0])
     spans = _spans(true.shape[-1], window=window_s * sample_rate, hop=hop_s * sample_rate)
     per_window = (chosen.filters or ("track" if version == "v4" else "window")) == "window"
     frames = _frames(true, found, spans=spans, per_window=per_window, options=chosen)

@@ -43,7 +43,8 @@ def correlate(left: Tensor, right: Tensor, *, taps: int) -> Tensor:
         one = torch.fft.rfft(core, n=size).permute(2, 0, 1)
         other = torch.fft.rfft(wide.unfold(-1, size, step)).permute(2, 1, 0)
         spectrum += one.conj() @ other
-    return torch.fft.irfft(spectrum.permute(1, 2, 0), n=size)[..., : 2 * taps - 1]
+    lags: Tensor = torch.fft.irfft(spectrum.permute(1, 2, 0), n=size)[..., : 2 * taps - 1]
+    return lags
 
 
 def cut(signal: Tensor, *, start: int, length: int) -> Tensor:
@@ -234,13 +235,15 @@ class Projector:
         rows = slice(stem * channels, (stem + 1) * channels)
         filters = self._own[stem] if pairs else self._own[stem][:, rows]
         filtered = self._filter(filters, spectra[:, rows], length=length)
-        return filtered.unflatten(0, (-1, channels))
+        images: Tensor = filtered.unflatten(0, (-1, channels))
+        return images
 
     def _filter(self, filters: Tensor, spectra: Tensor, *, length: int) -> Tensor:
         """``(bins, out, in)`` and ``(bins, in, blocks)`` → ``(out, length)``."""
         product = (filters @ spectra).permute(1, 2, 0)
         blocks = torch.fft.irfft(product, n=self._size)[..., self._taps - 1 :]
-        return blocks.flatten(1)[:, :length]
+        signal: Tensor = blocks.flatten(1)[:, :length]
+        return signal
 
 
 def _energies(true: Tensor, own: Tensor, *, joint: Tensor, estimate: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,8 @@ class RoundingProjector:
             ]
         else:
             found = [self._lapack.lu_solve(factors, b, check_finite=False) for b in groups]
-        solution: Array = np.concatenate(found, axis=-1)
-        return solution.T.reshape(-1, count, taps)
+        solution: Array = np.concatenate(found, axis=-1).T.reshape(-1, count, taps)
+        return solution
 
     def _factor(self, square: Array) -> Any:
         getrf = self._lapack.get_lapack_funcs("getrf", (square,))
@@ -136,9 +137,7 @@ class _Spectra:
         columns = []
         for stem in range(0, len(targets), channels):
             for half in self._fft.rfft(targets[stem : stem + channels], self._size):
-                lags = np.stack(
-                    list(_each(lambda one, other=half: self._lags(one, other), self._half))
-                )
+                lags = np.stack(list(_each(partial(self._lags, other=half), self._half)))
                 columns.append(lags[:, self._taps - 1 :: -1].reshape(-1))
         return np.stack(columns, axis=-1)
 
