@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from models_for_tests import ContextMasks, settings
 from test_engine import engine, noise, separate
 
+from models_for_tests import ContextMasks, settings
 from unmixcli.networks.unet import UNet, UNetConfig
 from unmixcli.separation.spectral import SpectralOptions
 

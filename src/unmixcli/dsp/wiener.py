@@ -15,21 +15,34 @@ rounding: nearly rank-one bins (mono music in two channels) stay exact. √ε is
 up to 100, which single precision cannot hold, hence the work in double.
 
 Bins are independent but for one common scale, so the work goes through tiles of bins that stay in
-the cache; beyond its input and output it needs a few megabytes.
+the cache; beyond its input and output it needs a few megabytes. On a CPU a few threads of this
+module take the tiles, and each operation is so small that torch does not split it over threads of
+its own: where other programs want the cores too, waiting for those at each of a hundred short
+operations a tile can take many times as long as the work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 
-# Complex values of all stems in one tile. On a CPU the tile and its temporaries then fit the caches
-# and still occupy all cores; a GPU wants fewer, larger kernels.
-_TILE_VALUES_CPU = 2**18
-_TILE_VALUES_GPU = 2**22
+# Values of all stems in one channel of a tile. A CPU operation on no more than these stays in one
+# thread (ATen's grain size) and in the cache; a GPU wants fewer, larger kernels.
+_TILE_VALUES_CPU = 2**15
+_TILE_VALUES_GPU = 2**21
+
+# More threads would only wait for the interpreter between operations.
+_MOST_WORKERS = 4
 
 # The mix is scaled down until its largest magnitude is this, and never up: ε is meant for it.
 _PEAK = 10.0
+
+# Real and imaginary part. Estimates are planes (bins, stems, frames), one for each channel; spatial
+# covariances are planes (bins, stems, 1), of which [i][j] stands for channels i > j.
+Plane = tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
@@ -75,19 +88,19 @@ def wiener(
     scale = (_peak(mix, dtype=real) / _PEAK).clamp(min=1.0)
     if iterations == 0:
         scale = torch.ones_like(scale)
-    for bins in _tiles(stems):
-        gains = _bins_first(magnitudes[:, :, bins], dtype=real)
+
+    @torch.no_grad()
+    def fill(bins: slice) -> None:
         tile = _bins_first(mix[:, bins], dtype=real.to_complex())
-        if softmask:
-            gains /= eps + gains.sum(dim=1, keepdim=True)
-            carriers = tile.real / scale, tile.imag / scale
-        else:
-            carriers = _phases(tile, scale=scale)
-        estimates = _planes(gains, carriers)
+        gains = _bins_first(magnitudes[:, :, bins], dtype=real)
+        scaled = [values / scale for values in tile]
+        estimates = _first_estimates(gains, scaled, softmask=softmask, eps=eps, scale=scale)
         for left in reversed(range(iterations)):
             # A refined estimate is linear in the mix, so the last one comes out at full scale.
-            estimates = _refined(estimates, tile / scale if left else tile, eps=eps)
+            estimates = _refined(estimates, scaled if left else tile, eps=eps)
         _write(estimates, stems[:, :, bins])
+
+    _for_each(_tiles(stems), fill, workers=_workers(mix.device))
     return stems
 
 
@@ -197,24 +210,35 @@ class WienerStream:
         self._held = place.stop
 
 
-def _peak(mix: Tensor, *, dtype: torch.dtype) -> Tensor:
-    return (mix.real.square() + mix.imag.square()).amax().to(dtype).sqrt()
-
-
-def _bins_first(values: Tensor, *, dtype: torch.dtype) -> Tensor:
-    """Copy ``(…, bins, frames)`` to ``(bins, …, frames)``.
+def _bins_first(values: Tensor, *, dtype: torch.dtype) -> list[Tensor]:
+    """Cut ``(…, channels, bins, frames)`` into channels ``(bins, …, frames)``.
 
     Contiguous, whatever came in: torch.stft gives frames × bins in memory, and to() would keep it.
     """
-    return values.movedim(-2, 0).to(dtype, memory_format=torch.contiguous_format)
+    return [
+        channel.movedim(-2, 0).to(dtype, memory_format=torch.contiguous_format)
+        for channel in values.unbind(dim=-3)
+    ]
 
 
-def _phases(mix: Tensor, *, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of ``mix / |mix| / scale``.
+def _first_estimates(
+    gains: list[Tensor], mix: list[Tensor], *, softmask: bool, eps: float, scale: Tensor
+) -> list[Plane]:
+    """From the magnitudes and the scaled mix."""
+    if softmask:
+        gains = [gain / (eps + gain.sum(dim=1, keepdim=True)) for gain in gains]
+    planes = []
+    for gain, values in zip(gains * (len(mix) // len(gains)), mix, strict=True):
+        re, im = (values.real, values.imag) if softmask else _phases(values, scale=scale)
+        planes.append((gain * re.unsqueeze(1), gain * im.unsqueeze(1)))
+    return planes
 
-    A silent value has the phase of its real part's sign, as in angle(). torch's own magnitude and
-    division of complex numbers guard against an overflow that cannot happen here, and take five
-    times as long.
+
+def _phases(mix: Tensor, *, scale: Tensor) -> Plane:
+    """``mix / |mix| / scale``; a silent value has the phase of its real part's sign, as in angle().
+
+    torch's own magnitude and division of complex numbers guard against overflow that double
+    precision excludes here, and take five times as long.
     """
     re, im = mix.real, mix.imag
     loudness = (re * re).addcmul_(im, im).sqrt_()
@@ -224,77 +248,71 @@ def _phases(mix: Tensor, *, scale: Tensor) -> tuple[Tensor, Tensor]:
     return unit / loudness, im / loudness
 
 
-def _planes(gains: Tensor, carriers: tuple[Tensor, Tensor]) -> Tensor:
-    """Multiply ``(bins, stems, channels or 1, frames)`` with ``(bins, channels, frames)``, twice.
-
-    To planes ``(bins, stems, 2 · channels, frames)``, real parts before imaginary parts.
-    """
-    bins, channels, frames = carriers[0].shape
-    planes = gains.new_empty((bins, gains.shape[1], 2 * channels, frames))
-    for half, carrier in zip(planes.chunk(2, dim=2), carriers, strict=True):
-        torch.mul(gains, carrier.unsqueeze(1), out=half)
-    return planes
+def _peak(mix: Tensor, *, dtype: torch.dtype) -> Tensor:
+    return (mix.real.square() + mix.imag.square()).amax().to(dtype).sqrt()
 
 
-def _refined(estimates: Tensor, mix: Tensor, *, eps: float) -> Tensor:
-    """One iteration of EM on planes ``(bins, stems, 2 · channels, frames)``.
-
-    The mix is complex ``(bins, channels, frames)``.
-    """
-    bins, stems, planes, frames = estimates.shape
-    channels = planes // 2
-    powers = estimates.square().sum(dim=2) / channels
-    spatial = _spatial_covariances(estimates, eps + powers.sum(dim=-1))
-    # The left half of the real form [[Re, −Im], [Im, Re]] is (Re, Im), all that C needs.
-    halves = spatial[..., :channels].reshape(bins, stems, planes * channels)
-    covariance = (halves.mT @ powers).view(bins, 2, channels, channels, frames)
-    whitened = _solved(covariance, mix, eps=eps)
-    filtered = spatial.view(bins, stems * planes, planes) @ whitened
-    return filtered.view(estimates.shape).mul_(powers.unsqueeze(2))
-
-
-def _spatial_covariances(estimates: Tensor, weights: Tensor) -> Tensor:
-    """Sum ``y yᴴ`` over the frames and divide by weights ``(bins, stems)``.
-
-    To real forms ``(bins, stems, 2 · channels, 2 · channels)``, which act on planes.
-    """
-    channels = estimates.shape[2] // 2
-    gram = (estimates @ estimates.mT) / weights[..., None, None]
-    upper, lower = gram.split(channels, dim=-2)
-    (rr, ri), (ir, ii) = upper.split(channels, dim=-1), lower.split(channels, dim=-1)
-    real, imag = rr + ii, ir - ri
-    top = torch.cat([real, -imag], dim=-1)
-    return torch.cat([top, torch.cat([imag, real], dim=-1)], dim=-2)
+def _refined(estimates: list[Plane], mix: list[Tensor], *, eps: float) -> list[Plane]:
+    """One iteration of EM; the mix has channels ``(bins, frames)``."""
+    own = [(re * re).addcmul_(im, im) for re, im in estimates]
+    # v is their mean over the channels; the factor cancels between v and R, but for that of ε.
+    powers = sum(own[1:], start=own[0])
+    weights = len(own) * eps + powers.sum(dim=-1, keepdim=True)
+    diagonal = [plane.sum(dim=-1, keepdim=True) / weights for plane in own]
+    lower = _lower_covariances(estimates, weights)
+    covariance = [
+        [torch.complex(*(_mixed(part, powers) for part in plane)) for plane in row] for row in lower
+    ]
+    variances = [_mixed(variance, powers) for variance in diagonal]
+    whitened = _solved(covariance, variances, mix, eps=eps)
+    return _filtered(diagonal, lower, whitened, powers)
 
 
-def _solved(covariance: Tensor, mix: Tensor, *, eps: float) -> Tensor:
+def _lower_covariances(estimates: list[Plane], weights: Tensor) -> list[list[Plane]]:
+    """Σ ``y_i conj(y_j)`` over the frames for the channels i > j, divided by the weights."""
+    lower: list[list[Plane]] = []
+    for i, (re, im) in enumerate(estimates):
+        row = []
+        for other_re, other_im in estimates[:i]:
+            real = (re * other_re).addcmul_(im, other_im).sum(dim=-1, keepdim=True)
+            imag = (im * other_re).addcmul_(re, other_im, value=-1).sum(dim=-1, keepdim=True)
+            row.append((real / weights, imag / weights))
+        lower.append(row)
+    return lower
+
+
+def _mixed(spatial: Tensor, powers: Tensor) -> Tensor:
+    """An entry of C: ``(bins, stems, 1)`` and ``(bins, stems, frames)`` to ``(bins, frames)``."""
+    return (spatial * powers).sum(dim=1)
+
+
+def _solved(
+    lower: list[list[Tensor]], diagonal: list[Tensor], mix: list[Tensor], *, eps: float
+) -> list[Tensor]:
     """Solve ``(C + √ε I) z = mix`` by elimination, for all bins and frames at once.
 
-    C is Hermitian and positive semidefinite, given as parts ``(bins, 2, channels, channels,
-    frames)`` of which the upper triangle is not read. To planes ``(bins, 2 · channels, frames)``.
+    C is Hermitian and positive semidefinite. All its entries are ``(bins, frames)``.
     """
-    channels = mix.shape[1]
     floor: float = eps**0.5
     # norbert adds ε once more where the inverse is a plain division.
-    ridge = floor + eps if channels == 1 else floor
+    ridge = floor + eps if len(mix) == 1 else floor
     factors: list[list[Tensor]] = []
     pivots: list[Tensor] = []
     right: list[Tensor] = []
-    for i in range(channels):
-        pivot, solution = covariance[:, 0, i, i] + ridge, mix[:, i]
-        factors.append([])
-        for j in range(i):
-            entry = torch.complex(covariance[:, 0, i, j], covariance[:, 1, i, j])
+    for i, row in enumerate(lower):
+        pivot, solution = diagonal[i] + ridge, mix[i]
+        scaled: list[Tensor] = []
+        for j, entry in enumerate(row):
             for k in range(j):
-                entry = entry - factors[i][k] * pivots[k] * factors[j][k].conj()
+                entry = entry - scaled[k] * pivots[k] * factors[j][k].conj()
             factor = _divided(entry, pivots[j])
             pivot = pivot - (factor * entry.conj()).real
             solution = solution - factor * right[j]
-            factors[i].append(factor)
+            scaled.append(factor)
+        factors.append(scaled)
         pivots.append(pivot.clamp(min=floor))
         right.append(solution)
-    solved = _back_substituted(factors, pivots, right)
-    return torch.stack([z.real for z in solved] + [z.imag for z in solved], dim=1)
+    return _back_substituted(factors, pivots, right)
 
 
 def _back_substituted(
@@ -312,19 +330,54 @@ def _divided(values: Tensor, divisor: Tensor) -> Tensor:
     return torch.complex(values.real / divisor, values.imag / divisor)
 
 
-def _write(estimates: Tensor, stems: Tensor) -> None:
-    """Copy planes into complex ``(stems, channels, bins, frames)``."""
-    parts = torch.view_as_real(stems).unbind(dim=-1)
-    for part, half in zip(parts, estimates.chunk(2, dim=2), strict=True):
-        part.copy_(half.permute(1, 2, 0, 3))
+def _filtered(
+    diagonal: list[Tensor], lower: list[list[Plane]], whitened: list[Tensor], powers: Tensor
+) -> list[Plane]:
+    """``v R z`` for each stem."""
+    parts = [(z.real.unsqueeze(1), z.imag.unsqueeze(1)) for z in whitened]
+    filtered = []
+    for i, (re, im) in enumerate(parts):
+        real, imag = diagonal[i] * re, diagonal[i] * im
+        for j, (other_re, other_im) in enumerate(parts):
+            if i == j:
+                continue
+            # Above the diagonal stands the conjugate.
+            spatial_re, spatial_im = lower[max(i, j)][min(i, j)]
+            sign = 1 if i > j else -1
+            real.addcmul_(spatial_re, other_re).addcmul_(spatial_im, other_im, value=-sign)
+            imag.addcmul_(spatial_re, other_im).addcmul_(spatial_im, other_re, value=sign)
+        filtered.append((real.mul_(powers), imag.mul_(powers)))
+    return filtered
+
+
+def _write(estimates: list[Plane], stems: Tensor) -> None:
+    """Copy estimates into complex ``(stems, channels, bins, frames)``."""
+    parts = torch.view_as_real(stems)
+    for channel, plane in enumerate(estimates):
+        for index, part in enumerate(plane):
+            parts[:, channel, ..., index] = part.movedim(1, 0)
 
 
 def _tiles(stems: Tensor) -> list[slice]:
-    """Cut the bins so that a tile of all stems has a bounded number of values."""
-    count, channels, bins, frames = stems.shape
+    """Cut the bins so that a channel of a tile has a bounded number of values in all stems."""
+    count, _, bins, frames = stems.shape
     budget = _TILE_VALUES_CPU if stems.device.type == "cpu" else _TILE_VALUES_GPU
-    step = max(1, budget // (count * channels * frames))
+    step = max(1, budget // (count * frames))
     return [slice(start, start + step) for start in range(0, bins, step)]
+
+
+def _workers(device: torch.device) -> int:
+    return min(torch.get_num_threads(), _MOST_WORKERS) if device.type == "cpu" else 1
+
+
+def _for_each(tiles: list[slice], fill: Callable[[slice], None], *, workers: int) -> None:
+    if workers == 1 or len(tiles) == 1:
+        for tile in tiles:
+            fill(tile)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(fill, tiles):
+            pass
 
 
 def _check_shapes(magnitudes: Tensor, mix: Tensor) -> None:

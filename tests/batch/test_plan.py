@@ -1,0 +1,92 @@
+"""Names: the template, the mirrored tree, what file systems refuse, and collisions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePath
+
+import pytest
+
+from unmixcli.batch.inputs import InputTrack
+from unmixcli.batch.plan import DEFAULT_TEMPLATE, TrackPlan, plan_tracks
+from unmixcli.errors import UsageError
+
+
+def plan(*tracks: InputTrack, template: str = DEFAULT_TEMPLATE) -> list[TrackPlan]:
+    return plan_tracks(
+        tracks,
+        outputs=("vocals", "karaoke"),
+        folder=Path("out"),
+        template=template,
+        extension="flac",
+        model="small",
+    )
+
+
+def track(path: str, folder: str = ".") -> InputTrack:
+    return InputTrack(Path(path), PurePath(folder))
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        (DEFAULT_TEMPLATE, "out/deep/song/vocals.flac"),
+        ("{track} ({stem}).{ext}", "out/deep/song (vocals).flac"),
+        ("{model}/{dir}/{track}-{stem}.{ext}", "out/small/deep/song-vocals.flac"),
+        ("{stem}/{track}.{source_ext}.{ext}", "out/deep/vocals/song.mp3.flac"),
+    ],
+)
+def test_template(template: str, expected: str) -> None:
+    (made,) = plan(track("music/deep/song.mp3", "deep"), template=template)
+    assert made.outputs["vocals"] == Path(expected)
+    assert all(path.is_relative_to(made.manifest.parent) for path in made.outputs.values())
+    assert made.manifest.name == "song.unmix.json"
+
+
+def test_dir_of_a_named_file_is_its_folder() -> None:
+    (made,) = plan(track("a/song.mp3"), template="{dir}/{stem}.{ext}")
+    assert made.outputs["vocals"] == Path("out/a/vocals.flac")
+
+
+def test_stem_mp4_is_named_by_its_song() -> None:
+    (made,) = plan(track("song.stem.mp4"))
+    assert made.outputs["vocals"] == Path("out/song/vocals.flac")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "ü" * 200, "🎵" * 80])
+def test_long_names_are_shortened_and_stay_apart(name: str) -> None:
+    first, second = plan(track(f"{name}1.wav"), track(f"{name}2.wav"))
+    for made in (first, second):
+        for path in (*made.outputs.values(), made.manifest):
+            assert all(len(part.encode()) <= 255 - len(".12345678.part") for part in path.parts)
+        assert made.manifest.name.endswith(".unmix.json")
+    assert first.outputs["vocals"] != second.outputs["vocals"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{nothing}/{stem}", "{stem", "{track}.{ext}", "/abs/{stem}.{ext}", "a/../../{stem}", "{}"],
+)
+def test_templates_that_are_refused(template: str) -> None:
+    with pytest.raises(UsageError, match="--name"):
+        plan(track("song.mp3"), template=template)
+
+
+def test_collision_names_both_songs_and_a_way_out() -> None:
+    with pytest.raises(UsageError, match=r"a/song\.mp3 and b/song\.mp3 would both .*--name"):
+        plan(track("a/song.mp3"), track("b/song.mp3"))
+
+
+def test_names_that_differ_in_case_alone() -> None:
+    tracks = track("Song.mp3"), track("song.mp3")
+    if sys.platform == "darwin":
+        with pytest.raises(UsageError):
+            plan(*tracks)
+    else:
+        assert len(plan(*tracks)) == 2
+
+
+def test_an_input_is_no_output() -> None:
+    inside = track("out/song/vocals.flac"), track("song.wav")
+    with pytest.raises(UsageError, match="is an input"):
+        plan(*inside)
