@@ -273,7 +273,7 @@ def test_tiles_are_bounded(frames: int) -> None:
     bins = [range(2049)[tile] for tile in module._tiles(stems)]
     assert [bin_ for tile in bins for bin_ in tile] == list(range(2049))
     budget = module._TILE_VALUES_GPU
-    assert max(map(len, bins)) * 4 * 2 * frames <= budget
+    assert max(map(len, bins)) * 4 * frames <= budget
 
 
 def test_the_input_is_left_alone() -> None:

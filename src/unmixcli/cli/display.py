@@ -165,6 +165,7 @@ class Bars(Lines):
     def _start(self, event: events.Started) -> None:
         if event.total > 1 and self._batch is None:
             self._batch = self._bars.add_task("all tracks", total=event.total, speed="")
+        self.say(_heading(event))
         self._begun[event.index] = time.monotonic()
         self._tasks[event.index] = self._bars.add_task(
             _shortened(event.input), total=event.duration_s, speed=""

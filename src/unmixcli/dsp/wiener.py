@@ -93,8 +93,8 @@ def wiener(
     def fill(bins: slice) -> None:
         tile = _bins_first(mix[:, bins], dtype=real.to_complex())
         gains = _bins_first(magnitudes[:, :, bins], dtype=real)
+        estimates = _first_estimates(gains, tile, softmask=softmask, eps=eps, scale=scale)
         scaled = [values / scale for values in tile]
-        estimates = _first_estimates(gains, scaled, softmask=softmask, eps=eps, scale=scale)
         for left in reversed(range(iterations)):
             # A refined estimate is linear in the mix, so the last one comes out at full scale.
             estimates = _refined(estimates, scaled if left else tile, eps=eps)
@@ -224,26 +224,26 @@ def _bins_first(values: Tensor, *, dtype: torch.dtype) -> list[Tensor]:
 def _first_estimates(
     gains: list[Tensor], mix: list[Tensor], *, softmask: bool, eps: float, scale: Tensor
 ) -> list[Plane]:
-    """From the magnitudes and the scaled mix."""
+    """From the magnitudes and the mix; scaled."""
     if softmask:
         gains = [gain / (eps + gain.sum(dim=1, keepdim=True)) for gain in gains]
     planes = []
     for gain, values in zip(gains * (len(mix) // len(gains)), mix, strict=True):
-        re, im = (values.real, values.imag) if softmask else _phases(values, scale=scale)
-        planes.append((gain * re.unsqueeze(1), gain * im.unsqueeze(1)))
+        re, im = (values.real, values.imag) if softmask else _phases(values)
+        planes.append((gain * (re / scale).unsqueeze(1), gain * (im / scale).unsqueeze(1)))
     return planes
 
 
-def _phases(mix: Tensor, *, scale: Tensor) -> Plane:
-    """``mix / |mix| / scale``; a silent value has the phase of its real part's sign, as in angle().
+def _phases(mix: Tensor) -> Plane:
+    """``mix / |mix|``; a silent value has the phase of its real part's sign, as angle() has it.
 
-    torch's own magnitude and division of complex numbers guard against overflow that double
-    precision excludes here, and take five times as long.
+    torch's own magnitude and division of complex numbers guard against an overflow that cannot
+    happen here, and take five times as long.
     """
     re, im = mix.real, mix.imag
     loudness = (re * re).addcmul_(im, im).sqrt_()
     silent = loudness == 0
-    loudness = loudness.masked_fill_(silent, 1.0).mul_(scale)
+    loudness.masked_fill_(silent, 1.0)
     unit = torch.where(silent, torch.ones_like(re).copysign_(re), re)
     return unit / loudness, im / loudness
 

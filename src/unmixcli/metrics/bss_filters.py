@@ -152,11 +152,14 @@ def solve(statistics: Statistics, *, channels: int, ridge: float = 0.0) -> Filte
     if ridge > 0:
         energy = matrix.view(size, size).diagonal().mean()
         matrix.view(size, size).diagonal().add_(ridge * energy)
-    own = _solve_own(matrix, statistics.estimates, channels=channels)
-    joint = _cholesky_solve(matrix.view(size, size), statistics.estimates.view(size, -1))
-    if own is None or joint is None:
+    solution = _cholesky_solve(matrix.view(size, size), statistics.estimates.view(size, -1))
+    if solution is None:
         return None
-    return Filters(joint=joint.T.reshape(-1, count, taps), own=own)
+    joint = solution.T.reshape(-1, count, taps)
+    if count == channels:  # The same filters to the last bit, so that SIR is infinite.
+        return Filters(joint=joint, own=joint[None])
+    own = _solve_own(matrix, statistics.estimates, channels=channels)
+    return None if own is None else Filters(joint=joint, own=own)
 
 
 def _solve_own(matrix: Tensor, estimates: Tensor, *, channels: int) -> Tensor | None:

@@ -27,6 +27,8 @@ from torch import Tensor
 from unmixcli.errors import ResourceError
 
 Array = npt.NDArray[Any]
+# 256 KiB of complex values.
+_LEAST_SWAPPED = 16384
 
 
 class RoundingProjector:
@@ -99,7 +101,8 @@ class RoundingProjector:
         def one(rows: Array) -> Array:
             total = np.zeros(length)
             for taps, spectrum in zip(rows, spectra, strict=True):
-                total += self._fft.irfft(self._fft.rfft(taps, size) * spectrum, size)[:length]
+                filtering = self._fft.rfft(taps, size)
+                total += self._fft.irfft(filtering * spectrum, size)[:length]
             return total
 
         projected: Array = np.stack(list(_each(one, filters)))
@@ -145,8 +148,10 @@ class _Spectra:
         """Lags ``1 − taps … taps − 1``, by the complex inverse: the real one rounds otherwise."""
         middle = self._size // 2
         whole = np.empty(self._size, dtype=np.complex128)
-        # Not in place: a product that overwrites its factor is rounded differently.
-        whole[: middle + 1] = one * np.conj(other)
+        # The factors' order matters for rounding. NumPy swaps it where it can reuse a large
+        # temporary, in museval's whole spectra just as here; but half of 16384 is not large.
+        swapped = self._size == _LEAST_SWAPPED
+        whole[: middle + 1] = np.conj(other) * one if swapped else one * np.conj(other)
         np.conj(whole[middle - 1 : 0 : -1], out=whole[middle + 1 :])
         lags = self._fft.ifft(whole, overwrite_x=True).real
         return np.concatenate((lags[1 - self._taps :], lags[: self._taps]))

@@ -2,8 +2,9 @@
 
 References and estimates are ``(stems, channels, samples)``, floating point; a mixture is
 ``(channels, samples)``. Each ratio is ``(stems,)`` in dB, float64, over all channels and samples
-of a stem together; larger is better. Where the error is zero a ratio is infinite, and where the
-reference is silent it is −∞ or NaN, unless its definition has an offset. Improvements are the score of the estimate minus the score of the mixture.
+of a stem together; larger is better, except for the log-spectral distance. Where the error is zero
+a ratio is infinite, and where the reference is silent it is −∞ or NaN, unless its definition has
+an offset. Improvements are the score of the estimate minus the score of the mixture.
 """
 
 from __future__ import annotations
