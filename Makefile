@@ -28,12 +28,12 @@ $(VENV)/.torch: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) $(TORCH_PIP) torch
-	touch $@
+	@touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	$(INSTALL) -e '.[spleeter]'
-	touch $@
+	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	$(INSTALL) -e '.[dev]'
-	touch $@
+	@touch $@
