@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from unmixcli.dsp.chunks import ChunkConfig
 from unmixcli.dsp.stft import STFTConfig
 from unmixcli.models.spectral import SpectralModel, SpectralSettings
+from unmixcli.models.stems import StemSet
+from unmixcli.separation.engine import Engine
+from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
+from unmixcli.separation.stems import Request, plan_outputs
 
 STFT = STFTConfig(n_fft=512, hop_samples=128)
 
@@ -55,3 +59,30 @@ class ContextMasks(ConstantMasks):
         share = (level / (level + past + 1e-6)).unsqueeze(1)
         rows = [self.settings.stems.index(stem) for stem in stems]
         return torch.cat([share if row == 0 else 1 - share for row in rows], dim=1)
+
+
+STEMS = StemSet(("vocals", "accompaniment"), "accompaniment")
+
+
+def noise(channels: int, samples: int) -> Tensor:
+    return torch.rand((channels, samples), generator=torch.Generator().manual_seed(samples)) - 0.5
+
+
+def engine(
+    model: SpectralModel,
+    *,
+    stem_set: StemSet = STEMS,
+    request: Request | None = None,
+    sample_rate: int = 44100,
+    channels: int = 2,
+    options: SpectralOptions | None = None,
+) -> Engine:
+    plan = plan_outputs(stem_set, request or Request(), model="test")
+    separator = SpectralSeparator(model, stems=plan.computed, options=options)
+    return Engine(separator, plan=plan, sample_rate=sample_rate, channels=channels)
+
+
+def separate(engine: Engine, mix: Tensor, block: int | None = None) -> Tensor:
+    engine.reset()
+    blocks = mix.split(block or max(1, mix.shape[-1]), dim=-1) if mix.shape[-1] else ()
+    return torch.cat(list(engine.stream(blocks)), dim=-1)

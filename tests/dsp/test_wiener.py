@@ -54,12 +54,6 @@ def silent_channel() -> Input:
     return magnitudes, mix
 
 
-def negative_zeros() -> Input:
-    magnitudes, mix = random_input()
-    mix[1] = torch.complex(torch.full(mix[1].shape, -0.0), torch.zeros(mix[1].shape))
-    return magnitudes, mix
-
-
 def mono_in_two_channels() -> Input:
     magnitudes, mix = random_input(channels=1)
     return magnitudes.expand(-1, 2, -1, -1).clone(), mix.expand(2, -1, -1).clone()
@@ -104,7 +98,6 @@ HARD: dict[str, Callable[[], Input]] = {
     "silent mix": silent_mix,
     "silent bins": silent_bins,
     "silent channel": silent_channel,
-    "negative zeros": negative_zeros,
     "mono": mono_in_two_channels,
     "mono to 1e-7": nearly_mono(1e-7),
     "mono to 1e-4": nearly_mono(1e-4),

@@ -6,42 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from models_for_tests import ConstantMasks, ContextMasks, settings
+from models_for_tests import ConstantMasks, ContextMasks, engine, noise, separate, settings
 from unmixcli.dsp.chunks import ChunkConfig
-from unmixcli.models.spectral import SpectralModel
 from unmixcli.models.stems import StemSet
-from unmixcli.separation.engine import Engine
-from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
-from unmixcli.separation.stems import Request, plan_outputs
+from unmixcli.separation.spectral import SpectralOptions
+from unmixcli.separation.stems import Request
 
-STEMS = StemSet(("vocals", "accompaniment"), "accompaniment")
 FREE = StemSet(("vocals", "accompaniment"))
 N_FFT = 512
 LENGTHS = [0, 1, N_FFT - 1, N_FFT, N_FFT + 1, 3 * 44100 + 17]
-
-
-def noise(channels: int, samples: int) -> Tensor:
-    return torch.rand((channels, samples), generator=torch.Generator().manual_seed(samples)) - 0.5
-
-
-def engine(
-    model: SpectralModel,
-    *,
-    stem_set: StemSet = STEMS,
-    request: Request | None = None,
-    sample_rate: int = 44100,
-    channels: int = 2,
-    options: SpectralOptions | None = None,
-) -> Engine:
-    plan = plan_outputs(stem_set, request or Request(), model="test")
-    separator = SpectralSeparator(model, stems=plan.computed, options=options)
-    return Engine(separator, plan=plan, sample_rate=sample_rate, channels=channels)
-
-
-def separate(engine: Engine, mix: Tensor, block: int | None = None) -> Tensor:
-    engine.reset()
-    blocks = mix.split(block or max(1, mix.shape[-1]), dim=-1) if mix.shape[-1] else ()
-    return torch.cat(list(engine.stream(blocks)), dim=-1)
 
 
 def level_db(difference: Tensor) -> float:
