@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_engine import engine, noise, separate
 
-from models_for_tests import ContextMasks, settings
+from models_for_tests import ContextMasks, engine, noise, separate, settings
 from unmixcli.networks.unet import UNet, UNetConfig
 from unmixcli.separation.spectral import SpectralOptions
 
