@@ -90,3 +90,14 @@ def test_an_input_is_no_output() -> None:
     inside = track("out/song/vocals.flac"), track("song.wav")
     with pytest.raises(UsageError, match="is an input"):
         plan(*inside)
+
+
+def test_an_input_behind_a_link_is_no_output(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    song = InputTrack(tmp_path / "real" / "vocals.flac")
+    with pytest.raises(UsageError, match="is an input"):
+        plan_tracks(
+            [song], outputs=("vocals",), folder=tmp_path / "link", template="{stem}.{ext}",
+            extension="flac", model="small",
+        )  # fmt: skip

@@ -141,6 +141,7 @@ def _check_collisions(plans: Iterable[TrackPlan]) -> None:
 
 
 def _key(path: Path) -> str:
-    absolute = str(path.absolute())
+    # Links followed, so that no output replaces an input under another name.
+    absolute = os.path.realpath(path)
     # File names differ in case alone on Linux, but not on macOS.
     return absolute.casefold() if sys.platform == "darwin" else absolute
