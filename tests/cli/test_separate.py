@@ -118,8 +118,12 @@ def test_more_than_two_channels_need_downmix(
     refused = separate(unmix, small_model, song, "-o", tmp_path)
     assert refused.code == 1
     assert "--downmix" in refused.err
-    assert separate(unmix, small_model, song, "-o", tmp_path, "--downmix").code == 0
-    assert read(tmp_path / "surround" / "vocals.wav").shape == (RATE, 2)
+    words = [song, "-o", tmp_path, "--downmix", "--duration", "0.5", "--start", "0.25", "--json"]
+    done = separate(unmix, small_model, *words)
+    assert done.code == 0
+    start = next(event for event in events(done) if event["event"] == "start")
+    assert (start["channels"], start["duration_s"]) == (2, 0.5)
+    assert read(tmp_path / "surround" / "vocals.wav").shape == (RATE // 2, 2)
 
 
 def test_loud_song_gets_one_gain_for_all_stems(

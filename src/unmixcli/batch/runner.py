@@ -231,10 +231,9 @@ class _Run:
         self, index: int, plan: TrackPlan, source: Path, reader: AudioReader
     ) -> tuple[TrackReport, str]:
         info = reader.info
-        duration = None if info.samples is None else info.samples / info.sample_rate
-        self._tell(
-            Started(index, self._total, plan.track.label, duration, info.sample_rate, info.channels)
-        )
+        rate, channels = info.sample_rate, reader.channels
+        duration = None if reader.samples is None else reader.samples / rate
+        self._tell(Started(index, self._total, plan.track.label, duration, rate, channels))
         engine = self.settings.session.engine(
             sample_rate=info.sample_rate,
             channels=reader.channels,

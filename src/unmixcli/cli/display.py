@@ -47,10 +47,10 @@ def open_display(*, json: bool, quiet: bool, to_stderr: bool) -> Iterator[Displa
     elif quiet:
         yield QuietDisplay()
     elif stream.isatty():
-        with Bars(stream) as bars:
+        with Bars(stream, with_paths=not to_stderr) as bars:
             yield bars
     else:
-        yield Lines(stream)
+        yield Lines(stream, with_paths=not to_stderr)
 
 
 class QuietDisplay:
@@ -76,8 +76,9 @@ class QuietDisplay:
 class Lines(QuietDisplay):
     """Plain lines: one when a track starts, a few on the way, one for each file."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, with_paths: bool = True) -> None:
         self._stream = stream
+        self._with_paths = with_paths
         self._last: dict[int, float] = {}
         self._started: dict[int, events.Started] = {}
 
@@ -106,6 +107,8 @@ class Lines(QuietDisplay):
             self.say(_heading(event))
         elif isinstance(event, events.Progress):
             self._progress(event)
+        elif isinstance(event, events.StemWritten) and not self._with_paths:
+            return
         elif line := _line(event):
             self.say(line)
 
@@ -125,8 +128,8 @@ class Lines(QuietDisplay):
 class Bars(Lines):
     """A bar for each track, and one for the batch, above which lines appear."""
 
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: TextIO, *, with_paths: bool = True) -> None:
+        super().__init__(stream, with_paths=with_paths)
         self._console = Console(file=stream)
         self._bars = Progress(
             TextColumn("{task.description}"),
