@@ -1,24 +1,28 @@
 """The Wiener filter against norbert's, in one run: a Markdown table of seconds and differences.
 
-    python benchmarks/wiener.py --seconds 30 --repeats 3 --out TABLE.md
+    python -m benchmarks.wiener --seconds 30 --repeats 3
 
-Both filter the same four stereo stems of 44.1 kHz in 4096/1024 frames: norbert in double on a copy,
-as its documentation advises, ours in single precision as it comes from the networks; once the song
-as one window, once in windows of 300 frames as Open-Unmix does. Of each the fastest repeat counts.
+Both filter the same four stereo stems of 44.1 kHz in 4096/1024 frames, once the song as one window
+and once in windows of 300 frames as Open-Unmix does. Each gets them as they are in use: norbert in
+double and in the layout of its documentation, ours in single precision as networks and torch.stft
+leave them. Of each the fastest repeat counts.
 """
 
 from __future__ import annotations
 
-import argparse
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import norbert
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.report import parser, publish
 from unmixcli.dsp.wiener import wiener
 
 SAMPLE_RATE = 44100
@@ -26,7 +30,6 @@ N_FFT, HOP_SAMPLES = 4096, 1024
 STEMS, CHANNELS = 4, 2
 
 Song = tuple[Tensor, Tensor]
-Method = Callable[[Tensor, Tensor, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -50,42 +53,46 @@ def noise_song(seconds: float) -> Song:
         (sources * pans).flatten(0, 1), N_FFT, HOP_SAMPLES, window=window, return_complex=True
     ).unflatten(0, (STEMS, CHANNELS))
     error = 0.5 + torch.rand(spectra.shape, generator=rng)
-    return spectra.abs() * error, spectra.sum(dim=0)
+    return (spectra.abs() * error).contiguous(), spectra.sum(dim=0)
 
 
-def by_norbert(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor:
-    """Run norbert on double copies, since it rescales its input, and give our axis order."""
-    spectra = magnitudes.permute(3, 2, 1, 0).double().numpy()
-    mixture = mix.permute(2, 1, 0).to(torch.complex128).numpy().copy()
-    estimates = norbert.wiener(spectra, mixture, iterations, use_softmask=False)
-    return torch.from_numpy(estimates).permute(3, 2, 1, 0)
+def for_norbert(magnitudes: Tensor, mix: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Double arrays as its documentation shapes them: (frames, bins, channels, stems)."""
+    return (
+        np.ascontiguousarray(magnitudes.permute(3, 2, 1, 0).double().numpy()),
+        np.ascontiguousarray(mix.permute(2, 1, 0).to(torch.complex128).numpy()),
+    )
 
 
-def by_us(magnitudes: Tensor, mix: Tensor, iterations: int) -> Tensor:
-    return wiener(magnitudes, mix, iterations=iterations)
-
-
-def timed(method: Method, windows: list[Song], iterations: int) -> tuple[float, list[Tensor]]:
+def timed(method: Callable[..., Any], windows: list[Any]) -> tuple[float, list[Any]]:
     """Filter each window by itself."""
     start = time.perf_counter()
-    stems = [method(*window, iterations) for window in windows]
+    stems = [method(*window) for window in windows]
     return time.perf_counter() - start, stems
 
 
 def compared(song: Song, *, iterations: int, window_frames: int, repeats: int) -> Row:
-    """Run both in turn; the difference is the largest one over the largest value."""
+    """Run both in turn."""
     windows = list(zip(*(part.split(window_frames, dim=-1) for part in song), strict=True))
+    theirs_of = functools.partial(norbert.wiener, iterations=iterations, use_softmask=False)
+    ours_of = functools.partial(wiener, iterations=iterations)
     norbert_s, ours_s = [], []
     for _ in range(repeats):
-        seconds, expected = timed(by_norbert, windows, iterations)
+        # Anew each time: norbert rescales its input.
+        seconds, expected = timed(theirs_of, [for_norbert(*window) for window in windows])
         norbert_s.append(seconds)
-        seconds, actual = timed(by_us, windows, iterations)
+        seconds, actual = timed(ours_of, windows)
         ours_s.append(seconds)
-    pairs = list(zip(actual, expected, strict=True))
-    difference = max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
-    peak = max(float(theirs.abs().max()) for theirs in expected)
     name = f"{len(windows)} × {windows[0][1].shape[-1]} frames, {iterations} EM"
-    return Row(name, min(norbert_s), min(ours_s), difference / peak)
+    return Row(name, min(norbert_s), min(ours_s), difference(actual, expected))
+
+
+def difference(actual: list[Tensor], expected: list[NDArray[Any]]) -> float:
+    """The largest one over the largest value."""
+    peak = max(np.abs(stems).max() for stems in expected)
+    pairs = zip(actual, expected, strict=True)
+    largest = max(np.abs(ours.permute(3, 2, 1, 0).numpy() - theirs).max() for ours, theirs in pairs)
+    return float(largest / peak)
 
 
 def table(rows: list[Row], *, seconds: float) -> str:
@@ -106,11 +113,10 @@ def table(rows: list[Row], *, seconds: float) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=30.0, help="length of the song")
-    parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many counts")
-    parser.add_argument("--out", type=Path, help="write the table to this file too")
-    options = parser.parse_args(arguments)
+    known = parser(__doc__)
+    known.add_argument("--seconds", type=float, default=30.0, help="length of the song")
+    known.add_argument("--repeats", type=int, default=3, help="the fastest of so many counts")
+    options = known.parse_args(arguments)
     song = noise_song(options.seconds)
     frames = song[1].shape[-1]
     rows = [
@@ -119,9 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
         for iterations in (1, 2)
     ]
     text = table(rows, seconds=options.seconds)
-    print(text, end="")
-    if options.out is not None:
-        options.out.write_text(text, encoding="utf-8")
+    publish("wiener", text, write=options.write)
 
 
 if __name__ == "__main__":

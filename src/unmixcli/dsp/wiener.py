@@ -94,10 +94,10 @@ def wiener(
         tile = _bins_first(mix[:, bins], dtype=real.to_complex())
         gains = _bins_first(magnitudes[:, :, bins], dtype=real)
         estimates = _first_estimates(gains, tile, softmask=softmask, eps=eps, scale=scale)
-        scaled = [values / scale for values in tile]
         for left in reversed(range(iterations)):
             # A refined estimate is linear in the mix, so the last one comes out at full scale.
-            estimates = _refined(estimates, scaled if left else tile, eps=eps)
+            given = [values / scale for values in tile] if left else tile
+            estimates = _refined(estimates, given, eps=eps)
         _write(estimates, stems[:, :, bins])
 
     _for_each(_tiles(stems), fill, workers=_workers(mix.device))
@@ -227,25 +227,22 @@ def _first_estimates(
     """From the magnitudes and the mix; scaled."""
     if softmask:
         gains = [gain / (eps + gain.sum(dim=1, keepdim=True)) for gain in gains]
-    planes = []
-    for gain, values in zip(gains * (len(mix) // len(gains)), mix, strict=True):
-        re, im = (values.real, values.imag) if softmask else _phases(values)
-        planes.append((gain * (re / scale).unsqueeze(1), gain * (im / scale).unsqueeze(1)))
-    return planes
+    carriers = [values / scale if softmask else _phases(values, scale=scale) for values in mix]
+    return [
+        (gain * carrier.real.unsqueeze(1), gain * carrier.imag.unsqueeze(1))
+        for gain, carrier in zip(gains * (len(mix) // len(gains)), carriers, strict=True)
+    ]
 
 
-def _phases(mix: Tensor) -> Plane:
-    """``mix / |mix|``; a silent value has the phase of its real part's sign, as angle() has it.
+def _phases(mix: Tensor, *, scale: Tensor) -> Tensor:
+    """``mix / |mix| / scale``; a silent value has the phase 0.
 
     torch's own magnitude and division of complex numbers guard against an overflow that cannot
     happen here, and take five times as long.
     """
-    re, im = mix.real, mix.imag
-    loudness = (re * re).addcmul_(im, im).sqrt_()
-    silent = loudness == 0
-    loudness.masked_fill_(silent, 1.0)
-    unit = torch.where(silent, torch.ones_like(re).copysign_(re), re)
-    return unit / loudness, im / loudness
+    tiny = torch.finfo(scale.dtype).tiny ** 0.5
+    loudness = (mix.real * mix.real).addcmul_(mix.imag, mix.imag).sqrt_().add_(tiny).mul_(scale)
+    return torch.complex((mix.real + tiny) / loudness, mix.imag / loudness)
 
 
 def _peak(mix: Tensor, *, dtype: torch.dtype) -> Tensor:

@@ -103,6 +103,7 @@ class Wiener(_Strict):
 
     iterations: Annotated[int, Field(ge=0)] = 0
     window_frames: Annotated[int, Field(gt=0)] = 300
+    eps: Annotated[float, Field(gt=0)] | None = None
 
 
 class Licence(_Strict):

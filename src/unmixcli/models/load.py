@@ -49,6 +49,7 @@ def spectral_settings(card: Card) -> SpectralSettings:
             chunks=ChunkConfig(**card.chunks.model_dump()),
             wiener_iterations=card.wiener.iterations,
             wiener_window_frames=card.wiener.window_frames,
+            wiener_eps=card.wiener.eps,
         )
     except ValueError as error:
         raise ModelError(f"{card.name}: {error}") from error

@@ -23,6 +23,7 @@ class SpectralSettings:
         chunks: the grid, in frames.
         wiener_iterations: of the multichannel Wiener filter when none are asked for.
         wiener_window_frames: frames that share one spatial model.
+        wiener_eps: its regularisation; None is `wiener`'s own.
     """
 
     stems: tuple[str, ...]
@@ -32,6 +33,7 @@ class SpectralSettings:
     chunks: ChunkConfig
     wiener_iterations: int = 0
     wiener_window_frames: int = 300
+    wiener_eps: float | None = None
 
 
 class SpectralModel(nn.Module):

@@ -77,7 +77,9 @@ class SpectralSeparator:
         self._forward = STFTStream(settings.stft)
         self._chunks = ChunkStream(chunks, runner)
         self._wiener = WienerStream(
-            window_frames=settings.wiener_window_frames, iterations=max(1, self._iterations)
+            window_frames=settings.wiener_window_frames,
+            iterations=max(1, self._iterations),
+            eps=settings.wiener_eps,
         )
         self._inverse = InverseSTFTStream(settings.stft)
         self.reset()
