@@ -47,7 +47,8 @@ def load_model(
         ResourceError: for a device that is not there.
     """
     name = None if model is None else str(model)
-    choice, plan = select_model(name, Request(stems=tuple(stems)))
+    asked = (stems,) if isinstance(stems, str) else tuple(stems)
+    choice, plan = select_model(name, Request(stems=asked))
     return open_session(choice, plan, device=device, options=options or SpectralOptions())
 
 
@@ -187,6 +188,7 @@ def _checked(audio: np.ndarray, sample_rate: int) -> np.ndarray:
         raise InputError("audio holds no samples")
     if not np.issubdtype(mix.dtype, np.floating):
         raise InputError(f"audio must be floating point in -1..1, not {mix.dtype}")
-    if not np.isfinite(mix).all():
+    single = np.ascontiguousarray(mix, dtype=np.float32)
+    if not np.isfinite(single).all():
         raise InputError("audio holds NaN or infinite samples")
-    return np.ascontiguousarray(mix, dtype=np.float32)
+    return single

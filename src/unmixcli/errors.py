@@ -5,6 +5,8 @@ Each kind carries the exit code of the command that it ends. Anything else that 
 
 from __future__ import annotations
 
+import os
+
 
 class UnmixError(Exception):
     """Base of every error whose message is meant for the user."""
@@ -32,3 +34,8 @@ class ModelError(UnmixError):
 
 class ResourceError(UnmixError):
     """The machine lacks something: a device, memory, disk space, a writable folder."""
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted: `UNMIX_DEBUG`, which `--debug` sets."""
+    return os.environ.get("UNMIX_DEBUG", "").lower() not in {"", "0", "false", "no"}

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from unmixcli.batch.inputs import InputTrack, find_inputs
-from unmixcli.errors import InputError
+from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord
 
 
 @pytest.fixture
@@ -67,6 +67,20 @@ def test_output_folder_is_left_out_unless_named(tree: Path) -> None:
     assert found("deep/c.flac", exclude=Path("deep")) == [("deep/c.flac", ".")]
 
 
+@pytest.mark.parametrize("out", [".", "..", "elsewhere"])
+def test_songs_beside_the_outputs_are_inputs(tree: Path, out: str) -> None:
+    assert found(".", exclude=Path(out)) == [("a.WAV", "."), ("b.mp3", ".")]
+
+
+def test_what_a_manifest_names_is_no_input(tree: Path) -> None:
+    record = OutputRecord(file="b.mp3", bytes=0, samples=0, peak=0.0, silent=True)
+    fingerprint = Fingerprint(input_sha256="", model="", model_sha256="", settings={}, version="")
+    Manifest(
+        input="", fingerprint=fingerprint, sample_rate=1, gain_db=0.0, outputs={"vocals": record}
+    ).write(tree / "song.unmix.json")
+    assert found(".", exclude=Path()) == [("a.WAV", ".")]
+
+
 def test_standard_input() -> None:
     (track,) = find_inputs(["-"])
     assert (track, track.name, track.label) == (InputTrack(None, PurePath()), "stdin", "stdin")
@@ -76,7 +90,8 @@ def test_standard_input() -> None:
     ("name", "complaint"),
     [("empty", "holds no audio file; --recursive"), ("*.nothing", "matches no file")],
 )
-def test_nothing_found(tree: Path, name: str, complaint: str) -> None:
+def test_nothing_found_is_one_failed_track(tree: Path, name: str, complaint: str) -> None:
     (tree / "empty").mkdir()
-    with pytest.raises(InputError, match=complaint):
-        find_inputs([name])
+    track, good = find_inputs([name, "b.mp3"])
+    assert complaint in track.problem
+    assert (str(good.path), good.problem) == ("b.mp3", "")

@@ -65,11 +65,35 @@ def test_long_names_are_shortened_and_stay_apart(name: str) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{nothing}/{stem}", "{stem", "{track}.{ext}", "/abs/{stem}.{ext}", "a/../../{stem}", "{}"],
+    [
+        "",
+        "{track:d}/{stem}",
+        "{track!z}/{stem}",
+        "{nothing}/{stem}",
+        "{stem",
+        "{track}.{ext}",
+        "/abs/{stem}.{ext}",
+        "a/../../{stem}",
+        "{}",
+    ],
 )
 def test_templates_that_are_refused(template: str) -> None:
     with pytest.raises(UsageError, match="--name"):
         plan(track("song.mp3"), template=template)
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "..", ".", ""])
+def test_names_of_sums_that_are_no_file_names(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be the name of a file"):
+        plan_tracks(
+            [track("song.mp3")], outputs=(name,), folder=Path("out"), template="{stem}.{ext}",
+            extension="wav", model="small",
+        )  # fmt: skip
+
+
+def test_a_song_called_by_dots_stays_inside() -> None:
+    (made,) = plan(track("...wav"))
+    assert made.outputs["vocals"].parent.name not in {"..", "."}
 
 
 def test_collision_names_both_songs_and_a_way_out() -> None:

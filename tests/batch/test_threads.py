@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,11 @@ from unmixcli.batch.threads import ReadAhead, WriteBehind
 
 
 def alive() -> set[str]:
-    return {thread.name for thread in threading.enumerate()} & {"read-ahead", "write-behind"}
+    """Threads that still run; one that has just said that it is done may need a moment."""
+    ours = [t for t in threading.enumerate() if t.name in {"read-ahead", "write-behind"}]
+    for thread in ours:
+        thread.join(1.0)
+    return {thread.name for thread in ours if thread.is_alive()}
 
 
 def test_items_arrive_in_order() -> None:
@@ -82,6 +87,25 @@ def test_an_error_at_the_last_item_is_raised() -> None:
 
     with pytest.raises(OSError, match="disk full"), WriteBehind(fail) as behind:
         behind.put(1)
+    assert not alive()
+
+
+def test_an_interrupt_while_waiting_for_the_end_waits_for_the_item_in_hand() -> None:
+    log: list[str] = []
+
+    def slow(item: int) -> None:
+        time.sleep(0.3)
+        log.append(f"written {item}")
+
+    with pytest.raises(KeyboardInterrupt):
+        with WriteBehind(slow) as behind:
+            for number in range(3):
+                behind.put(number)
+            main = threading.main_thread().ident
+            threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT]).start()
+        log.append("not reached")
+    # Whoever cleans up now is alone with the files.
+    assert log == ["written 0"]
     assert not alive()
 
 

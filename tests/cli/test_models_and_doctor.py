@@ -33,7 +33,9 @@ def test_list_of_a_stem_as_json(unmix: Unmix) -> None:
     ]
     assert [model["name"] for model in told] == ["umx", "umxhq", "umxl"]
     assert {model["command"] for model in told} == {
-        f"unmix models pull {n}" for n in ("umx", "umxhq", "umxl")
+        "unmix models pull umx --accept-licence",
+        "unmix models pull umxl --accept-licence",
+        "unmix models pull umxhq",
     }
 
 
@@ -133,14 +135,15 @@ def test_default_model_is_named_with_a_better_one(unmix: Unmix, tmp_path: Path) 
     assert outcome.code == 0
     assert outcome.out.splitlines()[:2] == [
         "spleeter-2stems: vocals on cpu",
-        "umxl scores better; get it by: unmix models pull umxl",
+        "umxl scores better (CC BY-NC-SA 4.0, non-commercial); get it by: "
+        "unmix models pull umxl --accept-licence",
     ]
 
 
 def test_stem_that_no_installed_model_has(unmix: Unmix, song: Path) -> None:
     outcome = unmix("separate", song, "--stems", "drums")
     assert outcome.code == 2
-    assert "umxl has, get it by: unmix models pull umxl" in outcome.err
+    assert "umxl has, get it by: unmix models pull umxl --accept-licence" in outcome.err
 
 
 def test_model_without_weights(unmix: Unmix, song: Path) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +137,8 @@ def test_loud_song_gets_one_gain_for_all_stems(
     loud = 8 * noise()
     soundfile.write(song, loud, RATE, subtype="FLOAT")
     outcome = separate(unmix, small_model, song, "-o", tmp_path, "--json")
+    told = separate(unmix, small_model, song, "-o", tmp_path, "--overwrite").out
+    assert "all stems turned down by" in told
     finished = next(e for e in events(outcome) if e["event"] == "finished")
     assert finished["gain_db"] < 0
     stems = [read(tmp_path / "loud" / f"{s}.wav") for s in ("vocals", "accompaniment")]
@@ -338,6 +344,10 @@ def test_an_input_is_never_overwritten(unmix: Unmix, small_model: Path, song: Pa
         (["--skip-existing", "--overwrite"], "contradict"),
         (["--out", "-"], "--out - takes one stem"),
         (["--device", "tpu"], "tpu"),
+        (["--duration", "0"], "above 0"),
+        (["--duration", "inf"], "above 0"),
+        (["--start", "inf"], "seconds"),
+        (["-x"], "goes behind --"),
         (["--no-such-option"], "--no-such-option"),
         (["--mix", "vocals=accompaniment", "--stems", "vocals"], "two different outputs"),
     ],
@@ -361,7 +371,8 @@ def test_unknown_stem_names_a_model_that_has_it(
     unmix: Unmix, small_model: Path, song: Path
 ) -> None:
     outcome = separate(unmix, small_model, song, "--stems", "bass")
-    assert "has 'bass': --model " in outcome.err
+    # A free model is named before others, with what gets it.
+    assert "umxhq has 'bass': unmix models pull umxhq" in outcome.err
 
 
 def test_cuda_is_refused_where_there_is_none(
@@ -418,6 +429,125 @@ def test_unwritable_folder(unmix: Unmix, small_model: Path, song: Path, tmp_path
     outcome = separate(unmix, small_model, song, "-o", tmp_path / "file")
     assert outcome.code == 1
     assert len(outcome.err.strip().splitlines()) == 1
+
+
+def test_two_tracks_at_once_whose_names_end_alike(
+    unmix: Unmix, small_model: Path, tmp_path: Path
+) -> None:
+    folder, tail = tmp_path / "songs", " Symphony in D minor, Remastered 2011 Edition"
+    folder.mkdir()
+    for number, letter in enumerate("ABCD"):
+        soundfile.write(folder / f"{letter}{tail}.wav", noise(3.0, seed=number), RATE)
+    for jobs in (1, 4):
+        words = [folder, "-o", tmp_path / str(jobs), "-j", jobs, "--name", "{track} - {stem}.{ext}"]
+        assert separate(unmix, small_model, *words).code == 0
+    for letter in "ABCD":
+        name = f"{letter}{tail} - vocals.wav"
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "4" / name).read_bytes()
+
+
+def test_writing_beside_the_songs(
+    unmix: Unmix, small_model: Path, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(song.parent)
+    for name in (".", "./song.wav", "./*.wav"):
+        outcome = separate(unmix, small_model, name, "--out", ".", "--overwrite")
+        assert (outcome.code, "song/vocals.wav" in outcome.out) == (0, True)
+
+
+def test_truncated_file_to_stdout(
+    shell: Callable[..., subprocess.CompletedProcess[bytes]], small_model: Path, tmp_path: Path
+) -> None:
+    song = tmp_path / "cut.flac"
+    soundfile.write(song, noise(4.0), RATE)
+    song.write_bytes(song.read_bytes()[: song.stat().st_size // 2])
+    done = shell("separate", song, "-m", small_model, "-s", "vocals", "-o", "-")
+    assert done.returncode == 1
+    assert len(soundfile.read(io.BytesIO(done.stdout))[0]) > 0.5 * RATE
+
+
+def test_names_that_are_not_unicode(unmix: Unmix, small_model: Path, tmp_path: Path) -> None:
+    song = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    soundfile.write(os.fsencode(song), noise(0.1), RATE)
+    words = [song, "-o", tmp_path / "out", "-q", "--skip-existing"]
+    assert separate(unmix, small_model, *words).code == 0
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
+    assert separate(unmix, small_model, *words).code == 0
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == before
+
+
+def test_skip_existing_replaces_nothing_that_it_did_not_make(
+    unmix: Unmix, small_model: Path, song: Path, tmp_path: Path
+) -> None:
+    precious = tmp_path / "out" / "song" / "vocals.wav"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("precious")
+    outcome = separate(unmix, small_model, song, "-o", tmp_path / "out", "--skip-existing")
+    assert outcome.code == 1
+    assert "was not written by unmix" in outcome.err
+    assert precious.read_text() == "precious"
+
+
+def test_an_empty_folder_is_one_failure(
+    unmix: Unmix, small_model: Path, song: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    words = [tmp_path / "empty", song, tmp_path / "no*pe", "x" * 300, "-o", tmp_path / "out"]
+    outcome = separate(unmix, small_model, *words)
+    assert outcome.code == 1
+    assert "1 done, 3 failed" in outcome.out
+
+
+def test_dry_run_tells_what_cannot_be_done(
+    unmix: Unmix, small_model: Path, song: Path, tmp_path: Path
+) -> None:
+    missing = separate(unmix, small_model, song, tmp_path / "missing.wav", "--dry-run")
+    assert missing.code == 1
+    assert "missing.wav: no such file" in missing.err
+    assert separate(unmix, small_model, song, "--dry-run", "--batch", "-3").code == 2
+
+
+def test_a_model_with_other_weights_and_the_same_name(
+    unmix: Unmix, song: Path, tmp_path: Path
+) -> None:
+    first, second = (make_model(tmp_path / place / "twin") for place in "ab")
+    weights = second / "vocals.safetensors"
+    weights.write_bytes((second / "accompaniment.safetensors").read_bytes())
+    card = (second / "model.toml").read_text()
+    digests = re.findall('sha256 = "(.*)"', card)
+    (second / "model.toml").write_text(card.replace(digests[0], digests[1]))
+    words = [song, "-o", tmp_path / "out", "--skip-existing"]
+    assert "up to date" not in separate(unmix, first, *words).out
+    assert "up to date" in separate(unmix, first, *words).out
+    assert "up to date" not in separate(unmix, second, *words).out
+
+
+def test_another_version_does_it_again(
+    unmix: Unmix, small_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [song, "-o", tmp_path / "out", "--skip-existing"]
+    assert separate(unmix, small_model, *words).code == 0
+    monkeypatch.setattr("unmixcli.batch.runner.__version__", "99")
+    assert "up to date" not in separate(unmix, small_model, *words).out
+
+
+def test_bitrate_is_honoured(unmix: Unmix, small_model: Path, song: Path, tmp_path: Path) -> None:
+    for rate in (64, 320):
+        words = [song, "-o", tmp_path / str(rate), "-f", "mp3", "--bitrate", rate, "-s", "vocals"]
+        assert separate(unmix, small_model, *words).code == 0
+    small, large = (
+        (tmp_path / rate / "song" / "vocals.mp3").stat().st_size for rate in ("64", "320")
+    )
+    assert large > 2 * small
+
+
+def test_title_stands_in_for_a_missing_one(
+    unmix: Unmix, small_model: Path, song: Path, tmp_path: Path
+) -> None:
+    import mutagen
+
+    assert separate(unmix, small_model, song, "-o", tmp_path, "-f", "flac").code == 0
+    assert mutagen.File(tmp_path / "song" / "vocals.flac")["title"] == ["song (vocals)"]
 
 
 def test_tampered_weights_are_not_loaded(unmix: Unmix, song: Path, tmp_path: Path) -> None:

@@ -136,6 +136,19 @@ def test_state_does_not_grow() -> None:
     assert max(sizes) < 2 * 44100
 
 
+def test_the_caller_may_use_its_buffer_again() -> None:
+    subject = engine(ContextMasks(settings(), [1.0, 1.0]))
+    mix = noise(2, 9000)
+    expected = separate(subject, mix)
+    subject.reset()
+    buffer, parts = torch.empty(2, 1000), []
+    for start in range(0, 9000, 1000):
+        buffer.copy_(mix[:, start : start + 1000])
+        parts.append(subject.push(buffer))
+    buffer.zero_()
+    assert torch.equal(torch.cat([*parts, subject.finish()], dim=-1), expected)
+
+
 def test_wrong_channels_are_refused() -> None:
     subject = engine(ConstantMasks(settings(), [1.0, 1.0]))
     with pytest.raises(ValueError, match=r"expected \(2, samples\), not \(1, 5\)"):

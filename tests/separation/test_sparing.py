@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unmixcli.dsp.chunks import ChunkConfig
 from unmixcli.errors import ResourceError
-from unmixcli.separation.sparing import SparingRunner
+from unmixcli.separation.sparing import Limits, SparingRunner
 
 
 class Device:
@@ -47,6 +47,15 @@ def test_shrinks_until_it_fits_and_says_so_once(steps: int, notices: list[str]) 
     assert len(said) == len(notices)
     assert all(notice in line for notice, line in zip(notices, said, strict=True))
     assert all(batch * length <= steps for batch, length in device.calls)
+
+
+def test_the_next_track_knows_what_fits() -> None:
+    device, said, limits = Device(16), [], Limits()
+    batch = torch.rand(4, 2, 64)
+    for _ in range(3):
+        runner = SparingRunner(device, config=CONFIG, notice=said.append, limits=limits)
+        torch.testing.assert_close(runner(batch), 2 * batch)
+    assert len(said) == 4
 
 
 def test_inner_parts_of_short_chunks_are_used() -> None:

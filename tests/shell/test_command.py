@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -256,3 +258,55 @@ def test_no_words_show_the_help(shell: Shell) -> None:
     done = shell()
     assert b"separate" in done.stdout + done.stderr
     assert done.returncode == 2
+
+
+def test_bars_on_a_terminal(small_model: Path, tmp_path: Path) -> None:
+    for name in ("one [x].wav", "two.wav"):
+        soundfile.write(tmp_path / name, noise(), RATE)
+    errors = tmp_path / "errors.txt"
+    leader, follower = pty.openpty()
+    words = [COMMAND, "separate", str(tmp_path), "missing.wav", "-m", str(small_model)]
+    with (
+        errors.open("w") as stream,
+        subprocess.Popen(
+            [*words, "-o", str(tmp_path / "out")], stdout=follower, stderr=stream
+        ) as process,
+    ):
+        os.close(follower)
+        shown = b""
+        with suppress(OSError):  # how Linux tells the end of a terminal
+            while part := os.read(leader, 4096):
+                shown += part
+    os.close(leader)
+    assert process.returncode == 1
+    assert b"real time" in shown
+    assert b"all tracks" in shown
+    assert b"one [x].wav" in shown
+    assert errors.read_text() == "unmix: error: missing.wav: no such file\n"
+
+
+def test_closed_terminal_leaves_no_partial_file(
+    small_model: Path, long: Path, tmp_path: Path
+) -> None:
+    words = ["separate", str(long), "--model", str(small_model), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        wait_for(lambda: bool(partial_files(tmp_path)))
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGHUP
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_full_pipe_is_one_line(small_model: Path, song: Path) -> None:
+    script = '"$0" separate "$1" --model "$2" -s vocals -o - > /dev/full'
+    done = subprocess.run(
+        ["bash", "-c", script, COMMAND, str(song), str(small_model)],
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"No space left" in done.stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import math
 import os
 import shutil
@@ -172,10 +173,21 @@ class TrackWriter:
             if self._tags is not None:
                 sink.tag(self._tags.for_stem(stem, fallback_title=self._title))
             sink.verify()
-        for sink in sinks:
-            sink.rename()
+        self._rename_all()
         stems = {stem: sink.report() for stem, sink in self._sinks.items()}
         return TrackReport(20 * math.log10(gain), self._file_rate, stems)
+
+    def _rename_all(self) -> None:
+        """Give every stem its name; interrupted half way, take back those that have it."""
+        renamed: list[_Sink] = []
+        try:
+            for sink in self._sinks.values():
+                renamed.append(sink)
+                sink.rename()
+        except BaseException:
+            for sink in renamed:
+                sink.take_back()
+            raise
 
 
 class _Sink:
@@ -187,8 +199,9 @@ class _Sink:
         self._taken = 0
         self._path = path
         self._layout = layout
-        # The end of the name is enough to recognise it, and keeps within 255 bytes.
-        hidden = f".{path.name[-40:]}.{os.getpid()}.{number}"
+        # Two tracks written at once may end alike: the whole path tells them apart.
+        mark = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:12]
+        hidden = f".{path.stem[:20]}.{mark}.{os.getpid()}.{number}"
         self._temporary = path.with_name(hidden + ".part")
         self._spool_path = path.with_name(hidden + ".spool.part")
         self._resampler = Resampler(from_rate, to_rate=layout.sample_rate, channels=layout.channels)
@@ -264,6 +277,11 @@ class _Sink:
         """Give the file its final name."""
         with self._writing():
             self._temporary.replace(self._path)
+
+    def take_back(self) -> None:
+        """Remove the file under its final name too."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove the temporary files, whatever state they are in."""

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unmixcli.errors import ResourceError
 
+MANIFEST_SUFFIX = ".unmix.json"
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,7 +87,8 @@ class Manifest(_Record):
         """
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            # ASCII escapes keep file names that are not valid Unicode.
+            temporary.write_text(json.dumps(self.model_dump(), indent=2) + "\n", encoding="ascii")
             temporary.replace(path)
         except OSError as error:
             raise ResourceError(f"{path}: cannot be written: {error.strerror}") from error
@@ -112,3 +115,11 @@ def is_done(path: Path, fingerprint: Fingerprint) -> Manifest | None:
         if not file.is_file() or file.stat().st_size != output.bytes:
             return None
     return manifest
+
+
+def written_beside(folder: Path) -> set[str]:
+    """Names of the files in a folder that a manifest there says we wrote."""
+    manifests = (read_manifest(path) for path in folder.glob(f"*{MANIFEST_SUFFIX}"))
+    return {
+        output.file for manifest in manifests if manifest for output in manifest.outputs.values()
+    }

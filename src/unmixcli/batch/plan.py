@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unmixcli.batch.inputs import InputTrack
+from unmixcli.batch.manifest import MANIFEST_SUFFIX
 from unmixcli.errors import UsageError
 
 DEFAULT_TEMPLATE = "{track}/{stem}.{ext}"
 FIELDS = ("dir", "track", "stem", "ext", "model", "source_ext")
-MANIFEST_SUFFIX = ".unmix.json"
 _LONGEST_NAME_BYTES = 255 - len(".12345678.part") - len(MANIFEST_SUFFIX)
 
 
@@ -59,6 +59,9 @@ def plan_tracks(
             path, an input among them.
     """
     _check_template(template, several=len(outputs) > 1)
+    for name in outputs:
+        if not name or name in {".", ".."} or "/" in name or "\0" in name:
+            raise UsageError(f"{name!r} cannot be the name of a file; give the sum another name")
     plans = [
         _plan(track, outputs, folder, template, {"ext": extension, "model": model})
         for track in tracks
@@ -78,7 +81,8 @@ def _plan(
     values = {
         **fields,
         "dir": _directory(track),
-        "track": track.name,
+        # A file called "...wav" has the stem "..", which is a folder.
+        "track": track.name if track.name.strip(".") else track.name + "_",
         "source_ext": source_ext or "none",
     }
     base = folder if "{dir}" in template else folder / track.folder
@@ -95,9 +99,12 @@ def _directory(track: InputTrack) -> str:
 
 def _check_template(template: str, *, several: bool) -> None:
     try:
-        used = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+        fields = [field for field in string.Formatter().parse(template) if field[1] is not None]
     except ValueError as error:
         raise UsageError(f"--name {template!r}: {error}") from error
+    used = [str(name) for _, name, _, _ in fields]
+    if not template or any(spec or conversion for _, _, spec, conversion in fields):
+        raise UsageError(f"--name {template!r}: must be a path with plain fields such as {{track}}")
     unknown = [name for name in used if name not in FIELDS]
     allowed = ", ".join(f"{{{field}}}" for field in FIELDS)
     if unknown:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,10 +34,10 @@ from unmixcli.batch.events import (
     StemWritten,
     Summary,
 )
-from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done
+from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done, written_beside
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.batch.threads import ReadAhead, WriteBehind
-from unmixcli.errors import InputError, ResourceError, TruncatedError, UnmixError
+from unmixcli.errors import InputError, ResourceError, TruncatedError, UnmixError, debugging
 from unmixcli.models.catalogue import Model
 from unmixcli.models.weights import sha256
 from unmixcli.separation.engine import Engine
@@ -111,13 +110,14 @@ def run_batch(
             listener(event)
 
     run = _Run(settings, tell, total=len(plans), stdin=stdin)
-    if jobs == 1:
-        for index, plan in enumerate(plans):
-            run.track(index, plan)
-        return summary
+    # A thread that waits for standard input could not be stopped.
+    alone = [item for item in enumerate(plans) if jobs == 1 or item[1].track.path is None]
+    for item in alone:
+        run.track(*item)
     with ThreadPoolExecutor(jobs) as pool:
+        others = [item for item in enumerate(plans) if item not in alone]
         try:
-            for future in [pool.submit(run.track, *item) for item in enumerate(plans)]:
+            for future in [pool.submit(run.track, *item) for item in others]:
                 future.result()
         except BaseException:
             run.cancelled.set()
@@ -143,6 +143,8 @@ class _Run:
         """Do one track, or tell why not."""
         label = plan.track.label
         try:
+            if plan.track.problem:
+                raise InputError(plan.track.problem)
             with self._source(plan) as source:
                 self._one(index, plan, source)
         except Cancelled:
@@ -152,7 +154,7 @@ class _Run:
         except MemoryError:
             self._tell(Failed(index, label, f"{label}: out of memory"))
         except Exception as error:
-            if os.environ.get("UNMIX_DEBUG"):
+            if debugging():
                 traceback.print_exc()
             kind = type(error).__name__
             self._tell(Failed(index, label, f"{label}: internal error ({kind}: {error})"))
@@ -218,14 +220,16 @@ class _Run:
         )
 
     def _check_existing(self, plan: TrackPlan) -> None:
-        if self.settings.existing != "refuse":
+        if self.settings.existing == "overwrite":
             return
+        resumed = self.settings.existing == "skip"
+        ours = written_beside(plan.manifest.parent) if resumed else set()
+        hint = "was not written by unmix; add --overwrite to replace it"
+        if not resumed:
+            hint = "is there already; add --overwrite, or --skip-existing to keep what is done"
         for path in plan.outputs.values():
-            if path.exists():
-                raise ResourceError(
-                    f"{path}: is there already; add --overwrite, or --skip-existing to keep "
-                    "what is up to date"
-                )
+            if path.exists() and str(path.relative_to(plan.manifest.parent)) not in ours:
+                raise ResourceError(f"{path}: {hint}")
 
     def _separate(
         self, index: int, plan: TrackPlan, source: Path, reader: AudioReader
@@ -235,40 +239,44 @@ class _Run:
         duration = None if reader.samples is None else reader.samples / rate
         self._tell(Started(index, self._total, plan.track.label, duration, rate, channels))
         engine = self.settings.session.engine(
-            sample_rate=info.sample_rate,
-            channels=reader.channels,
+            sample_rate=rate,
+            channels=channels,
             notice=lambda message: self._tell(Noticed(message)),
         )
-        warning = ""
-        with ExitStack() as stack:
-            writer = stack.enter_context(
-                TrackWriter(
-                    plan.outputs,
-                    sample_rate=info.sample_rate,
-                    channels=reader.channels,
-                    format=self.settings.format,
-                    tags=read_tags(source),
-                    title=plan.track.name,
-                    seed=self.settings.seed,
-                )
-            )
-            with (
-                ReadAhead(reader.blocks()) as blocks,
-                WriteBehind[Tensor](lambda block: writer.write(_named(engine, block))) as behind,
-            ):
-                position = 0
-                try:
-                    for block in blocks:
-                        self._check_cancelled()
-                        behind.put(engine.push(torch.from_numpy(block)))
-                        position += block.shape[-1]
-                        self._tell(Progress(index, position / info.sample_rate, duration))
-                except TruncatedError as error:
-                    warning = str(error)
-                behind.put(engine.finish())
-            if not position:
-                raise InputError(f"{plan.track.label}: holds no samples")
-            return writer.close(), warning
+        with TrackWriter(
+            plan.outputs,
+            sample_rate=rate,
+            channels=channels,
+            format=self.settings.format,
+            tags=read_tags(source),
+            title=plan.track.name,
+            seed=self.settings.seed,
+        ) as writer:
+            warning = self._stream(index, engine, reader, writer)
+            # From here on the old manifest speaks of files that are being replaced.
+            plan.manifest.unlink(missing_ok=True)
+            return writer.close(), warning.replace(str(source), plan.track.label)
+
+    def _stream(self, index: int, engine: Engine, reader: AudioReader, writer: TrackWriter) -> str:
+        """Send every block through the engine; return why the track is not whole, if it is not."""
+        rate, position, warning = reader.info.sample_rate, 0, ""
+        duration = None if reader.samples is None else reader.samples / rate
+        with (
+            ReadAhead(reader.blocks()) as blocks,
+            WriteBehind[Tensor](lambda block: writer.write(_named(engine, block))) as behind,
+        ):
+            try:
+                for block in blocks:
+                    self._check_cancelled()
+                    behind.put(engine.push(torch.from_numpy(block)))
+                    position += block.shape[-1]
+                    self._tell(Progress(index, position / rate, duration))
+            except TruncatedError as error:
+                warning = str(error)
+            behind.put(engine.finish())
+        if not position:
+            raise InputError("no sample of it could be decoded")
+        return warning
 
     def _check_cancelled(self) -> None:
         if self.cancelled.is_set():

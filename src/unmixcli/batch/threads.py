@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -24,6 +25,8 @@ class ReadAhead(Generic[T]):
         self._queue: queue.Queue[object] = queue.Queue(depth)
         self._stop = threading.Event()
         self._error: BaseException | None = None
+        # Not Thread.join: interrupted, it takes a running thread for a finished one (bpo-45274).
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
 
     def __enter__(self) -> Iterator[T]:
@@ -37,9 +40,10 @@ class ReadAhead(Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        while self._thread.is_alive():
-            _drain(self._queue)
-            self._thread.join(0.01)
+        while not self._done.is_set():
+            with suppress(KeyboardInterrupt):
+                _drain(self._queue)
+                self._done.wait(0.01)
 
     def _run(self) -> None:
         try:
@@ -48,7 +52,9 @@ class ReadAhead(Generic[T]):
                     return
         except BaseException as error:
             self._error = error
-        _put(self._queue, _END, self._stop)
+        finally:
+            _put(self._queue, _END, self._stop)
+            self._done.set()
 
     def _iterate(self) -> Iterator[T]:
         while (item := self._queue.get()) is not _END:
@@ -65,6 +71,8 @@ class WriteBehind(Generic[T]):
         self._queue: queue.Queue[object] = queue.Queue(depth)
         self._stop = threading.Event()
         self._error: BaseException | None = None
+        # Not Thread.join: interrupted, it takes a running thread for a finished one (bpo-45274).
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="write-behind", daemon=True)
 
     def __enter__(self) -> WriteBehind[T]:
@@ -82,13 +90,27 @@ class WriteBehind(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self._stop.set()
-            _drain(self._queue)
-        _put(self._queue, _END, threading.Event() if kind is not None else self._stop)
-        self._thread.join()
         if kind is None:
+            try:
+                _put(self._queue, _END, self._stop)
+                self._done.wait()
+            except BaseException:
+                # Interrupted while waiting: what follows must find the thread gone.
+                self._abandon()
+                raise
             self._raise()
+        else:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Throw away what is queued and wait for the item in hand, whatever interrupts."""
+        self._stop.set()
+        while not self._done.is_set():
+            with suppress(KeyboardInterrupt):
+                _drain(self._queue)
+                with suppress(queue.Full):
+                    self._queue.put_nowait(_END)
+                self._done.wait(0.05)
 
     def _raise(self) -> None:
         if self._error is not None:
@@ -102,6 +124,7 @@ class WriteBehind(Generic[T]):
             self._error = error
             self._stop.set()
             _drain(self._queue)
+        self._done.set()
 
 
 def _put(items: queue.Queue[object], item: object, stop: threading.Event) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -12,9 +13,10 @@ from typing import Annotated
 import typer
 
 from unmixcli.cli.doctor import doctor
+from unmixcli.cli.eval import eval_app
 from unmixcli.cli.models import models_app
 from unmixcli.cli.separate import separate
-from unmixcli.errors import UnmixError, UsageError
+from unmixcli.errors import UnmixError, UsageError, debugging
 from unmixcli.version import __version__
 
 INTERRUPTED = 130
@@ -35,6 +37,7 @@ app = typer.Typer(
 app.command()(separate)
 app.add_typer(models_app)
 app.command()(doctor)
+app.add_typer(eval_app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -64,13 +67,20 @@ def options(
 def main() -> None:
     """Run the command and exit: 0 well, 1 failed, 2 wrong usage, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
+    # `nohup` has it ignored already.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of files need not be valid in the terminal's encoding.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run())
 
 
 def run() -> int:
     """Run the command and return its exit code."""
     try:
-        return int(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False) or 0)
     except UnmixError as error:
         _show(error)
         return error.exit_code
@@ -78,18 +88,27 @@ def run() -> int:
         _show(error, error.format_message())  # type: ignore[attr-defined]
         return UsageError.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("unmix: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         # The reader went away; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        _show(error, f"{error.filename or 'output'}: {error.strerror or error}")
+        return UnmixError.exit_code
+    if code == INTERRUPTED:
+        print("unmix: interrupted; what is finished stays", file=sys.stderr)
+    return code
 
 
 def _show(error: Exception, message: str | None = None) -> None:
-    if os.environ.get("UNMIX_DEBUG"):
+    if debugging():
         traceback.print_exception(error)
-    print(f"unmix: error: {message or error}", file=sys.stderr)
+    text = str(error) if message is None else message
+    if text.startswith("No such option: -") and not text.startswith("No such option: --"):
+        text += "; a file name that begins with a dash goes behind --"
+    if text:
+        print(f"unmix: error: {text}", file=sys.stderr)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

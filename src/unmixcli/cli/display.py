@@ -28,8 +28,11 @@ class Display(Protocol):
     def chosen(self, choice: Choice, plan: OutputPlan, device: str) -> None:
         """Say which model runs, and a better one."""
 
-    def dry_run(self, choice: Choice, plan: OutputPlan, plans: Sequence[TrackPlan]) -> None:
-        """Say what would be written."""
+    def dry_run(self, choice: Choice, plan: OutputPlan, plans: Sequence[TrackPlan]) -> int:
+        """Say what would be written; 1 if an input is missing."""
+
+    def begin(self, tracks: int) -> None:
+        """Say that so many tracks follow."""
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -59,7 +62,15 @@ class QuietDisplay:
     def chosen(self, choice: Choice, plan: OutputPlan, device: str) -> None:
         """Nothing."""
 
-    def dry_run(self, choice: Choice, plan: OutputPlan, plans: Sequence[TrackPlan]) -> None:
+    def dry_run(self, choice: Choice, plan: OutputPlan, plans: Sequence[TrackPlan]) -> int:
+        """Show what cannot be done."""
+        del choice, plan
+        problems = [problem for track in plans if (problem := _problem(track))]
+        for problem in problems:
+            _complain(problem)
+        return 1 if problems else 0
+
+    def begin(self, tracks: int) -> None:
         """Nothing."""
 
     def __call__(self, event: Event) -> None:
@@ -91,12 +102,13 @@ class Lines(QuietDisplay):
         for line in _choice_lines(choice, plan, device):
             self.say(line)
 
-    def dry_run(self, choice: Choice, plan: OutputPlan, plans: Sequence[TrackPlan]) -> None:
-        """Say what would be written."""
+    def dry_run(self, choice: Choice, plan: OutputPlan, plans: Sequence[TrackPlan]) -> int:
+        """Say what would be written; 1 if an input is missing."""
         self.say(f"{choice.model.name}: {', '.join(plan.outputs)}; dry run, nothing is written")
         for track in plans:
-            for path in track.outputs.values():
+            for path in () if _problem(track) else track.outputs.values():
                 self.say(f"{track.track.label} -> {path}")
+        return super().dry_run(choice, plan, plans)
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -138,6 +150,8 @@ class Bars(Lines):
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
+            # Errors that go to a file must get there, whole.
+            redirect_stderr=sys.stderr.isatty(),
         )
         self._tasks: dict[int, TaskID] = {}
         self._begun: dict[int, float] = {}
@@ -165,9 +179,12 @@ class Bars(Lines):
                 self._end(event.index)
             super().__call__(event)
 
+    def begin(self, tracks: int) -> None:
+        """Show a bar for the batch."""
+        if tracks > 1:
+            self._batch = self._bars.add_task("all tracks", total=tracks, speed="")
+
     def _start(self, event: events.Started) -> None:
-        if event.total > 1 and self._batch is None:
-            self._batch = self._bars.add_task("all tracks", total=event.total, speed="")
         self.say(_heading(event))
         self._begun[event.index] = time.monotonic()
         self._tasks[event.index] = self._bars.add_task(
@@ -219,12 +236,18 @@ class JsonDisplay:
             },
         )
 
-    def dry_run(self, choice: Choice, plan: OutputPlan, plans: Sequence[TrackPlan]) -> None:
-        """Say what would be written."""
-        del choice, plan
+    def dry_run(self, choice: Choice, plan: OutputPlan, plans: Sequence[TrackPlan]) -> int:
+        """Say what would be written; 1 if an input is missing."""
         for track in plans:
+            if problem := _problem(track):
+                self._write("failed", {"input": track.track.label, "error": problem})
+                continue
             outputs = {name: str(path) for name, path in track.outputs.items()}
             self._write("plan", {"input": track.track.label, "outputs": outputs})
+        return QuietDisplay().dry_run(choice, plan, plans)
+
+    def begin(self, tracks: int) -> None:
+        """Nothing: each event tells the number."""
 
     def __call__(self, event: Event) -> None:
         """Write an event."""
@@ -240,10 +263,20 @@ class JsonDisplay:
         print(json.dumps({"event": name, **fields}, default=str), file=self._stream, flush=True)
 
 
+def _problem(plan: TrackPlan) -> str:
+    """Why a track can be seen to fail without opening it."""
+    track = plan.track
+    if track.problem or track.path is None or track.path.is_file():
+        return track.problem
+    return f"{track.path}: no such file"
+
+
 def _choice_lines(choice: Choice, plan: OutputPlan, device: str) -> Iterator[str]:
     yield f"{choice.model.name}: {', '.join(plan.outputs)} on {device}"
     if choice.better is not None:
-        yield f"{choice.better.name} scores better; get it by: {choice.command}"
+        licence = choice.better.card.licence
+        terms = "" if licence.commercial else f" ({licence.name}, non-commercial)"
+        yield f"{choice.better.name} scores better{terms}; get it by: {choice.command}"
 
 
 def _heading(event: events.Started) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from unmixcli.errors import UnmixError
 from unmixcli.models.catalogue import broken_cards, list_models
 from unmixcli.models.load import load_model
 from unmixcli.models.paths import cache_folder
-from unmixcli.models.weights import obtain_command
+from unmixcli.models.weights import file_path, obtain_command
 from unmixcli.version import __version__
 
 LEAST_FREE_BYTES = 1 << 30
@@ -190,7 +191,9 @@ def _models() -> Iterator[Finding]:
         try:
             load_model(model, device=torch.device("cpu"))
         except UnmixError as error:
-            remedy = obtain_command(model.card)
+            files = [file_path(model.card, file, model.folder) for file in model.card.files]
+            cached = [str(path) for path in files if path.is_relative_to(cache_folder())]
+            remedy = f"rm -f {shlex.join(cached)}" if cached else obtain_command(model.card)
             yield Finding(model.name, str(error), ok=False, remedy=remedy)
         else:
             yield Finding(model.name, f"weights verified: {', '.join(model.card.stems)}")

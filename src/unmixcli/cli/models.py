@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-models_app = typer.Typer(name="models", help="The models: what there is, where it lies.")
+models_app = typer.Typer(
+    name="models", help="The models: what there is, where it lies.", no_args_is_help=True
+)
 
 
 @models_app.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -18,7 +19,8 @@ from unmixcli.batch.plan import TrackPlan, plan_tracks
 from unmixcli.batch.runner import RunSettings, run_batch
 from unmixcli.cli.display import Display, open_display
 from unmixcli.errors import UsageError
-from unmixcli.separation.session import open_session, select_model
+from unmixcli.separation.device import resolve_device
+from unmixcli.separation.session import check_options, open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
 from unmixcli.separation.stems import OutputPlan, Request, parse_mix
 
@@ -72,7 +74,7 @@ class Arguments:
 def run(arguments: Arguments) -> int:
     """Carry the command out and return its exit code."""
     if arguments.offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
+        os.environ["UNMIX_OFFLINE"] = os.environ["HF_HUB_OFFLINE"] = "1"
     request = _request(arguments)
     choice, plan = select_model(arguments.model, request)
     _check(arguments, plan)
@@ -86,16 +88,18 @@ def run(arguments: Arguments) -> int:
         with open_display(
             json=arguments.json, quiet=arguments.quiet, to_stderr=arguments.to_stdout
         ) as display:
-            if arguments.dry_run:
-                display.dry_run(choice, plan, plans)
-                return 0
             options = SpectralOptions(
                 batch=arguments.batch,
                 overlap=arguments.overlap,
                 wiener_iterations=arguments.wiener,
             )
+            if arguments.dry_run:
+                check_options(options, choice.model)
+                resolve_device(arguments.device.value, card=choice.model.card)
+                return display.dry_run(choice, plan, plans)
             session = open_session(choice, plan, device=arguments.device.value, options=options)
             display.chosen(choice, plan, session.device.type)
+            display.begin(len(plans))
             settings = RunSettings(
                 session,
                 written,
@@ -113,12 +117,11 @@ def _separate(
     summary = run_batch(
         plans, settings, listener=display, jobs=arguments.jobs, stdin=sys.stdin.buffer
     )
-    if arguments.to_stdout and not summary.done and not summary.skipped:
-        display.summary(summary)
-        return summary.exit_code
-    if arguments.to_stdout:
-        with next(iter(plans[0].outputs.values())).open("rb") as stem:
-            shutil.copyfileobj(stem, sys.stdout.buffer)
+    stem = next(iter(plans[0].outputs.values()))
+    # What could be decoded of a file that is cut off goes out too; the exit code tells.
+    if arguments.to_stdout and stem.is_file():
+        with stem.open("rb") as finished:
+            shutil.copyfileobj(finished, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     display.summary(summary)
     return summary.exit_code
@@ -143,6 +146,10 @@ def _names(text: str | None, option: str) -> tuple[str, ...]:
 
 
 def _check(arguments: Arguments, plan: OutputPlan) -> None:
+    if not math.isfinite(arguments.start):
+        raise UsageError(f"--start {arguments.start}: must be a number of seconds")
+    if arguments.duration is not None and not 0 < arguments.duration < math.inf:
+        raise UsageError(f"--duration {arguments.duration}: must be a number of seconds above 0")
     if arguments.skip_existing and arguments.overwrite:
         raise UsageError("--skip-existing and --overwrite contradict each other; take one")
     if arguments.json and arguments.to_stdout:

@@ -18,13 +18,15 @@ energy in every band, and so the filtered frame is mostly amplified edge: SIR fa
 SAR to 0 dB though the filters fit the whole track perfectly. museval and mir_eval report that; so
 does this module, and sets ``ill_conditioned``. Beyond ``ROUNDING_CONDITION`` the gains are decided
 by rounding, so there the arithmetic of museval is repeated operation by operation
-(``bss_rounding``), which includes SDR and ISR that differ from their definition.
+(``bss_rounding``), which includes SDR and ISR that differ from their definition, and takes several
+times longer; ``BssOptions(ridge=1e-10)`` avoids both.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,6 +50,8 @@ FLAGGED_CONDITION = 1e9
 ROUNDING_CONDITION = 1e12
 MAX_PERMUTED_STEMS = 8
 VERSIONS = ("v4", "v3")
+# Few stems start with a second of silence, so looking for a sound ends soon.
+_SAMPLES_LOOKED_AT = 16384
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,12 @@ class BssScores:
 
 
 class Energies(Protocol):
-    """Fixed filters that split a span of the estimates and measure the parts."""
+    """Fixed filters that split frames of the estimates and measure the parts."""
 
-    def energies(self, references: Tensor, estimates: Tensor, *, pairs: bool) -> Tensor:
-        """Eight energies of every pair ``(8, stems, stems)``, true stem before estimate.
+    def energies(
+        self, references: Tensor, estimates: Tensor, *, starts: Sequence[int], length: int
+    ) -> Tensor:
+        """Eight energies of every pair, ``(8, stems, stems, frames)``, true stem before estimate.
 
         In order: the true stem; estimate − true; own − true; own, which is the estimate projected
         on the true stem's delays; joint − own; joint, projected on all stems' delays;
@@ -118,14 +124,6 @@ class _Spans:
 
     starts: tuple[int, ...]
     length: int
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """Energies of one frame, or of none if it is silent, and the matrix's condition."""
-
-    energies: Tensor
-    condition: float
 
 
 def validate(
@@ -192,10 +190,9 @@ def bss_eval(
     _check_options(chosen, stems=true.shape[0])
     spans = _spans(true.shape[-1], window=window_s * sample_rate, hop=hop_s * sample_rate)
     per_window = (chosen.filters or ("track" if version == "v4" else "window")) == "window"
-    frames = _frames(true, found, spans=spans, per_window=per_window, options=chosen)
-    table = _criteria(torch.stack([frame.energies for frame in frames], dim=-1), version=version)
+    energies, condition = _measure(true, found, spans=spans, per_window=per_window, options=chosen)
+    table = _criteria(energies, version=version)
     order = _permutation(table[2], per_window=per_window, search=chosen.permutation)
-    condition = np.array([frame.condition for frame in frames])
     own_filters = per_window or spans.length == true.shape[-1]
     limit = ROUNDING_CONDITION if own_filters else FLAGGED_CONDITION
     flagged = (condition >= limit) & ~np.isnan(table[2]).any(axis=(0, 1))
@@ -228,6 +225,9 @@ def evaluate(
 
 
 def _tensor(signal: Signal, name: str) -> Tensor:
+    # PyTorch takes neither negative strides nor, without a warning, arrays that are read-only.
+    if isinstance(signal, np.ndarray):
+        signal = np.require(signal, requirements=["C", "W"])
     tensor = torch.as_tensor(signal)
     if tensor.ndim != 3 or not tensor.is_floating_point():
         raise UsageError(
@@ -241,7 +241,8 @@ def _check_content(signal: Tensor, name: str) -> None:
     if signal.numel() == 0:
         raise InputError(f"The {name}s {tuple(signal.shape)} are empty; pass at least one sample.")
     for index, stem in enumerate(signal):
-        if not bool(torch.isfinite(stem).all()):
+        # A sum is finite only if all samples are, and takes no memory.
+        if not math.isfinite(float(stem.sum(dtype=torch.float64))):
             raise InputError(f"The {name} of stem {index} has NaN or infinite samples; mend it.")
         if _is_silent(stem[None]):
             raise InputError(
@@ -276,7 +277,15 @@ def _check_options(options: BssOptions, *, stems: int) -> None:
 
 def _is_silent(signal: Tensor) -> bool:
     """Whether the channels of any stem sum to zero at every sample."""
-    return not bool((signal.sum(dim=1) != 0).any(dim=-1).all())
+    return any(_is_all_zero(stem) for stem in signal)
+
+
+def _is_all_zero(stem: Tensor) -> bool:
+    starts = range(0, stem.shape[-1], _SAMPLES_LOOKED_AT)
+    return not any(
+        bool((stem[:, start : start + _SAMPLES_LOOKED_AT].sum(dim=0) != 0).any())
+        for start in starts
+    )
 
 
 def _spans(samples: int, *, window: float, hop: float) -> _Spans:
@@ -287,45 +296,58 @@ def _spans(samples: int, *, window: float, hop: float) -> _Spans:
     return _Spans(starts=tuple(step * frame for frame in range(count)), length=length)
 
 
-def _frames(
+def _measure(
     true: Tensor, found: Tensor, *, spans: _Spans, per_window: bool, options: BssOptions
-) -> list[_Frame]:
-    stems = true.shape[0]
-    silent = torch.full((8, stems, stems), math.nan, dtype=torch.float64, device=true.device)
-    track = None if per_window else _fit(true, found, options=options)
-    frames = []
-    for start in spans.starts:
-        one = true[..., start : start + spans.length]
-        other = found[..., start : start + spans.length]
-        if _is_silent(one) or _is_silent(other):
-            frames.append(_Frame(silent, track[1] if track else math.nan))
-            continue
-        projector, condition = track or _fit(one, other, options=options)
-        energies = projector.energies(
-            one.flatten(0, 1), other.flatten(0, 1), pairs=options.permutation
-        )
-        frames.append(_Frame(energies.to(true.device), condition))
-    return frames
+) -> tuple[Tensor, Scores]:
+    """Energies ``(8, stems, stems, frames)``, NaN where silent, and conditions ``(frames,)``."""
+    stems, count = true.shape[0], len(spans.starts)
+    energies = torch.full((8, stems, stems, count), math.nan, dtype=torch.float64)
+    condition = np.full(count, math.nan)
+    heard = [number for number in range(count) if not _is_silent_frame(true, found, spans, number)]
+    if not per_window:
+        fit, condition[:] = _fit(true, found, options=options)
+        starts = [spans.starts[number] for number in heard]
+        if starts:
+            energies[..., heard] = _energies(fit, true, found, starts=starts, length=spans.length)
+        return energies, condition
+    for number in heard:
+        frame = slice(spans.starts[number], spans.starts[number] + spans.length)
+        one, other = true[..., frame], found[..., frame]
+        fit, condition[number] = _fit(one, other, options=options)
+        energies[..., [number]] = _energies(fit, one, other, starts=[0], length=spans.length)
+    return energies, condition
+
+
+def _is_silent_frame(true: Tensor, found: Tensor, spans: _Spans, number: int) -> bool:
+    frame = slice(spans.starts[number], spans.starts[number] + spans.length)
+    return _is_silent(true[..., frame]) or _is_silent(found[..., frame])
+
+
+def _energies(
+    fit: Energies, true: Tensor, found: Tensor, *, starts: Sequence[int], length: int
+) -> Tensor:
+    signals = true.flatten(0, 1), found.flatten(0, 1)
+    return fit.energies(*signals, starts=starts, length=length).cpu()
 
 
 def _fit(true: Tensor, found: Tensor, *, options: BssOptions) -> tuple[Energies, float]:
     """Filters of one span: by Cholesky where that is exact enough, else as museval does."""
-    channels = true.shape[1]
+    channels, pairs = true.shape[1], options.permutation
     sources, targets = true.flatten(0, 1), found.flatten(0, 1)
     statistics = bss_filters.gather(sources, targets, taps=options.taps)
     if options.ridge > 0 or statistics.condition < ROUNDING_CONDITION:
         filters = bss_filters.solve(statistics, channels=channels, ridge=options.ridge)
         if filters is not None:
-            return bss_filters.Projector(filters), statistics.condition
-    rounding = RoundingProjector(sources, targets, channels=channels, taps=options.taps)
+            return bss_filters.Projector(filters, pairs=pairs), statistics.condition
+    rounding = RoundingProjector(
+        sources, targets, channels=channels, taps=options.taps, pairs=pairs
+    )
     return rounding, statistics.condition
 
 
 def _criteria(energies: Tensor, *, version: str) -> Scores:
     """SDR, ISR, SIR and SAR of every pair, ``(4, stems, stems, frames)``."""
-    true, error, spatial, own, interference, joint, artifacts, residual = (
-        energies.cpu().numpy().astype(np.float64)
-    )
+    true, error, spatial, own, interference, joint, artifacts, residual = energies.numpy()
     if version == "v4":
         ratios = ((true, error), (true, spatial), (own, interference), (joint, artifacts))
     else:

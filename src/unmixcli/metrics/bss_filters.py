@@ -9,42 +9,45 @@ channel c of stem j is row ``j · channels + c``. Everything is computed in doub
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from unmixcli.metrics import block_toeplitz
+
 FFT_SIZE = 16384
-# Blocks that are transformed at once: 16 blocks of 16 channels take about 100 MB.
-BLOCKS_AT_ONCE = 16
+# Blocks that are transformed at once: what stays in a cache, 50 MB for 16 channels.
+BLOCKS_AT_ONCE = 8
 # Twice the taps resolve every spectrum that a filter of that length can shape.
 _TAPER_BETA = 32.0
 
 
-def correlate(left: Tensor, right: Tensor, *, taps: int) -> Tensor:
-    """Correlate every row of one signal with every row of another, block by block.
+def correlate(left: Tensor, *right: Tensor, taps: int) -> Tensor:
+    """Correlate every row of one signal with every row of others, block by block.
 
     Entry ``[p, q, taps − 1 + lag]`` is ``Σ_n left[p, n] · right[q, n + lag]``, zeros beyond the
-    ends.
+    ends; rows of several signals follow each other.
 
-    Shape: ``(P, samples)`` and ``(Q, samples)`` → ``(P, Q, 2 · taps − 1)``, float64.
+    Shape: ``(P, samples)`` and ``(Q, samples)`` each → ``(P, ΣQ, 2 · taps − 1)``, float64.
     """
     size = max(FFT_SIZE, _power_of_two(4 * taps))
     step = size - 2 * (taps - 1)
     samples = left.shape[-1]
-    spectrum = torch.zeros(
-        (size // 2 + 1, left.shape[0], right.shape[0]), dtype=torch.complex128, device=left.device
-    )
+    spectrum: Tensor | float = 0.0
     for start in range(0, samples, BLOCKS_AT_ONCE * step):
         blocks = min(BLOCKS_AT_ONCE, -(-(samples - start) // step))
+        length = (blocks - 1) * step + size
         core = cut(left, start=start, length=blocks * step).unflatten(-1, (blocks, step))
-        wide = cut(right, start=start - taps + 1, length=(blocks - 1) * step + size)
-        one = torch.fft.rfft(core, n=size).permute(2, 0, 1)
-        other = torch.fft.rfft(wide.unfold(-1, size, step)).permute(2, 1, 0)
-        spectrum += one.conj() @ other
-    lags: Tensor = torch.fft.irfft(spectrum.permute(1, 2, 0), n=size)[..., : 2 * taps - 1]
-    return lags
+        wide = torch.cat([cut(one, start=start - taps + 1, length=length) for one in right])
+        # Contiguous (bins, rows, blocks): other strides are multiplied one matrix at a time.
+        one = torch.fft.rfft(core, n=size).permute(2, 0, 1).contiguous().conj_physical()
+        other = torch.fft.rfft(wide.unfold(-1, size, step)).permute(2, 0, 1).contiguous()
+        spectrum = spectrum + one @ other.mT
+    lags: Tensor = torch.fft.irfft(torch.as_tensor(spectrum).permute(1, 2, 0), n=size)
+    return lags[..., : 2 * taps - 1]
 
 
 def cut(signal: Tensor, *, start: int, length: int) -> Tensor:
@@ -55,19 +58,6 @@ def cut(signal: Tensor, *, start: int, length: int) -> Tensor:
     inside = signal[:, max(start, 0) : max(start + length, 0)].to(torch.float64)
     before = min(max(-start, 0), length)
     return pad(inside, (before, length - before - inside.shape[-1]))
-
-
-def gram(correlations: Tensor) -> Tensor:
-    """Assemble the inner products of all delayed references, a block-Toeplitz matrix.
-
-    Entry ``[p, a, q, b]`` is the product of reference p delayed by a and q delayed by b.
-
-    Shape: ``(P, P, 2 · taps − 1)`` → ``(P, taps, P, taps)``.
-    """
-    taps = (correlations.shape[-1] + 1) // 2
-    # [p, q, a, b] = r_pq(a − b): a window of the reversed lags that slides back by one a row.
-    windows = correlations.flip(-1).unfold(-1, taps, 1).flip(-2)
-    return windows.permute(0, 2, 1, 3).contiguous()
 
 
 def condition_bound(correlations: Tensor) -> float:
@@ -118,7 +108,7 @@ def gather(references: Tensor, estimates: Tensor, *, taps: int) -> Statistics:
 
     Shape: ``(P, samples)`` and ``(Q, samples)``.
     """
-    lags = correlate(references, torch.cat((references, estimates)), taps=taps)
+    lags = correlate(references, references, estimates, taps=taps)
     count = references.shape[0]
     own = lags[:, :count].contiguous()
     return Statistics(
@@ -142,115 +132,127 @@ class Filters:
 
 
 def solve(statistics: Statistics, *, channels: int, ridge: float = 0.0) -> Filters | None:
-    """Solve the normal equations by Cholesky; None where the matrix is not positive definite.
+    """Solve the normal equations; None where the Gram matrix is not positive definite.
 
-    ``ridge`` times the mean energy of the references is added to the diagonal.
+    ``ridge`` times the mean energy of the references is added to the matrix's diagonal.
     """
-    matrix = gram(statistics.references)
-    count, taps = matrix.shape[:2]
-    size = count * taps
+    lags, right = statistics.references, statistics.estimates
+    count, taps = right.shape[:2]
     if ridge > 0:
-        energy = matrix.view(size, size).diagonal().mean()
-        matrix.view(size, size).diagonal().add_(ridge * energy)
-    solution = _cholesky_solve(matrix.view(size, size), statistics.estimates.view(size, -1))
-    if solution is None:
+        lags = lags.clone()
+        energies = lags[..., taps - 1].diagonal()
+        energies += ridge * energies.mean()
+    joint = block_toeplitz.solve(lags, right)
+    if joint is None:
         return None
-    joint = solution.T.reshape(-1, count, taps)
     if count == channels:  # The same filters to the last bit, so that SIR is infinite.
-        return Filters(joint=joint, own=joint[None])
-    own = _solve_own(matrix, statistics.estimates, channels=channels)
-    return None if own is None else Filters(joint=joint, own=own)
-
-
-def _solve_own(matrix: Tensor, estimates: Tensor, *, channels: int) -> Tensor | None:
-    """Filters from each stem alone: sub-blocks of the same matrix."""
-    count, taps = matrix.shape[:2]
-    stems, size = count // channels, channels * taps
-    blocks = [
-        matrix[j : j + channels, :, j : j + channels].reshape(size, size)
-        for j in range(0, count, channels)
-    ]
-    right = estimates.reshape(stems, size, -1)
-    found = _cholesky_solve(torch.stack(blocks), right)
-    return None if found is None else found.mT.reshape(stems, -1, channels, taps)
-
-
-def _cholesky_solve(matrix: Tensor, right: Tensor) -> Tensor | None:
-    factor, failed = torch.linalg.cholesky_ex(matrix)
-    return None if bool(failed.any()) else torch.cholesky_solve(right, factor)
+        own = [joint]
+    else:
+        stems = [slice(start, start + channels) for start in range(0, count, channels)]
+        own = [
+            found
+            for rows in stems
+            if (found := block_toeplitz.solve(lags[rows, rows], right[rows])) is not None
+        ]
+    if len(own) * channels < count:
+        return None
+    return Filters(joint=joint.permute(2, 0, 1), own=torch.stack(own).permute(0, 3, 1, 2))
 
 
 class Projector:
-    """Projects spans of one fixed set of filters; one implementation of ``Energies``.
+    """Projects frames by one fixed set of filters; one implementation of ``bss_eval.Energies``.
 
-    The spectra of the filters are computed once. A span is cut out and filtered as if silence
-    surrounded it, as museval does, so its projection is ``taps − 1`` samples longer.
+    The spectra of the filters are computed once: first those from all references to each
+    estimate, then those from one stem alone, which are zero for the other stems' channels. A
+    frame is cut out and filtered as if silence surrounded it, as museval does, so its projection
+    is ``taps − 1`` samples longer.
     """
 
-    def __init__(self, filters: Filters) -> None:
+    def __init__(self, filters: Filters, *, pairs: bool) -> None:
         self._taps = filters.joint.shape[-1]
         self._size = max(FFT_SIZE, _power_of_two(4 * self._taps))
-        self._joint = torch.fft.rfft(filters.joint, n=self._size).permute(2, 0, 1).contiguous()
-        self._own = torch.fft.rfft(filters.own, n=self._size).permute(0, 3, 1, 2).contiguous()
+        self._step = self._size - self._taps + 1
+        self._stems, self._channels = filters.own.shape[0], filters.own.shape[2]
+        self._pairs = pairs
+        rows = torch.cat((filters.joint, self._own_rows(filters.own)))
+        self._spectra = torch.fft.rfft(rows, n=self._size).permute(2, 0, 1).contiguous()
 
-    def energies(self, references: Tensor, estimates: Tensor, *, pairs: bool) -> Tensor:
-        """Energies of the decomposition of one span, for all pairs or matching ones alone.
+    def _own_rows(self, own: Tensor) -> Tensor:
+        """Own filters as rows over all references, ``(outputs, P, taps)``."""
+        stems, estimates, channels, taps = own.shape
+        wide = own.new_zeros(stems, estimates, stems, channels, taps)
+        for stem in range(stems):
+            wide[stem, :, stem] = own[stem]
+        if not self._pairs:
+            wide = wide.unflatten(1, (stems, channels)).diagonal(dim1=0, dim2=1)
+            wide = wide.movedim(-1, 0)
+        return wide.reshape(-1, stems * channels, taps)
 
-        Shape: ``(P, samples)`` and ``(Q, samples)`` → ``(8, stems, stems)``, true stem before
-        estimate; with ``pairs`` false only the diagonal is meaningful.
-        """
-        stems = self._own.shape[0]
-        step = self._size - self._taps + 1
-        length = references.shape[-1] + self._taps - 1
-        total = torch.zeros((8, stems, stems), dtype=torch.float64, device=references.device)
-        for start in range(0, length, BLOCKS_AT_ONCE * step):
-            blocks = min(BLOCKS_AT_ONCE, -(-(length - start) // step))
-            total += self._block(references, estimates, start=start, blocks=blocks, pairs=pairs)
-        return total
-
-    def _block(
-        self, references: Tensor, estimates: Tensor, *, start: int, blocks: int, pairs: bool
+    def energies(
+        self, references: Tensor, estimates: Tensor, *, starts: Sequence[int], length: int
     ) -> Tensor:
-        history = self._taps - 1
-        step = self._size - history
-        length = min(blocks * step, references.shape[-1] + history - start)
-        wide = cut(references, start=start - history, length=blocks * step + history)
-        spectra = torch.fft.rfft(wide.unfold(-1, self._size, step)).permute(2, 0, 1)
-        stems = self._own.shape[0]
-        channels = spectra.shape[1] // stems
-        true = wide[:, history : history + length].unflatten(0, (stems, 1, channels))
-        estimate = cut(estimates, start=start, length=length).unflatten(0, (1, stems, channels))
-        joint = self._filter(self._joint, spectra, length=length)
-        joint = joint.unflatten(0, (1, stems, channels))
-        own = torch.stack(
-            [self._filter_own(j, spectra, length=length, pairs=pairs) for j in range(stems)]
-        )
-        if pairs:
-            return _energies(true, own, joint=joint, estimate=estimate)
-        matching = _energies(
-            true, own, joint=joint.transpose(0, 1), estimate=estimate.transpose(0, 1)
-        )
-        return torch.diag_embed(matching[..., 0])
+        """Energies of the decomposition of each frame.
 
-    def _filter_own(self, stem: int, spectra: Tensor, *, length: int, pairs: bool) -> Tensor:
-        """Stem ``stem`` projected alone: ``(estimates or 1, channels, length)``."""
-        channels = self._own.shape[-1]
-        rows = slice(stem * channels, (stem + 1) * channels)
-        filters = self._own[stem] if pairs else self._own[stem][:, rows]
-        filtered = self._filter(filters, spectra[:, rows], length=length)
-        images: Tensor = filtered.unflatten(0, (-1, channels))
-        return images
+        Shape: ``(P, samples)`` and ``(Q, samples)`` → ``(8, stems, stems, frames)``, true stem
+        before estimate; unless ``pairs`` was true, only the diagonal is meaningful.
+        """
+        blocks = -(-(length + self._taps - 1) // self._step)
+        at_once = max(1, BLOCKS_AT_ONCE // blocks)
+        found = []
+        for first in range(0, len(starts), at_once):
+            spans = [(start, start + length) for start in starts[first : first + at_once]]
+            sources = [references[:, slice(*span)] for span in spans]
+            targets = [estimates[:, slice(*span)] for span in spans]
+            parts = [
+                self._section(
+                    sources, targets, block=block, blocks=min(BLOCKS_AT_ONCE, blocks - block)
+                )
+                for block in range(0, blocks, BLOCKS_AT_ONCE)
+            ]
+            found.append(torch.stack(parts).sum(dim=0))
+        return torch.cat(found, dim=-1)
 
-    def _filter(self, filters: Tensor, spectra: Tensor, *, length: int) -> Tensor:
-        """``(bins, out, in)`` and ``(bins, in, blocks)`` → ``(out, length)``."""
-        product = (filters @ spectra).permute(1, 2, 0)
+    def _section(
+        self, sources: list[Tensor], targets: list[Tensor], *, block: int, blocks: int
+    ) -> Tensor:
+        """Energies of some blocks of frames of equal length, ``(8, stems, stems, frames)``."""
+        history, start = self._taps - 1, block * self._step
+        length = min(blocks * self._step, sources[0].shape[-1] + history - start)
+        wide = torch.stack(
+            [
+                cut(source, start=start - history, length=blocks * self._step + history)
+                for source in sources
+            ]
+        )
+        estimate = torch.stack([cut(target, start=start, length=length) for target in targets])
+        true = wide[..., history : history + length]
+        outputs = self._filter(wide, length=length)
+        return self._split(true.transpose(0, 1), outputs, estimate.transpose(0, 1))
+
+    def _filter(self, wide: Tensor, *, length: int) -> Tensor:
+        """``(frames, P, samples)`` → ``(outputs, frames, length)``."""
+        spectra = torch.fft.rfft(wide.unfold(-1, self._size, self._step))
+        columns = spectra.permute(3, 1, 0, 2).flatten(2)
+        product = (self._spectra @ columns).permute(1, 2, 0)
         blocks = torch.fft.irfft(product, n=self._size)[..., self._taps - 1 :]
-        signal: Tensor = blocks.flatten(1)[:, :length]
-        return signal
+        signals: Tensor = blocks.unflatten(1, (wide.shape[0], -1)).flatten(2)[..., :length]
+        return signals
+
+    def _split(self, true: Tensor, outputs: Tensor, estimate: Tensor) -> Tensor:
+        """Energies from signals ``(rows, frames, length)``."""
+        stems, channels = self._stems, self._channels
+        joint = outputs[: stems * channels].unflatten(0, (1, stems, channels))
+        own = outputs[stems * channels :].unflatten(0, (-1, stems, channels))
+        estimate = estimate.unflatten(0, (1, stems, channels))
+        true = true.unflatten(0, (stems, 1, channels) if self._pairs else (1, stems, channels))
+        energies = _energies(true, own, joint=joint, estimate=estimate)
+        if self._pairs:
+            return energies
+        return torch.diag_embed(energies[:, 0].transpose(1, 2)).movedim(1, -1)
 
 
 def _energies(true: Tensor, own: Tensor, *, joint: Tensor, estimate: Tensor) -> Tensor:
-    """The eight energies, in the order that ``bss_eval`` reads them."""
+    """The eight energies, in the order of ``bss_eval.Energies``: ``(8, stems, stems, frames)``."""
     parts = (
         true,
         estimate - true,
@@ -261,9 +263,13 @@ def _energies(true: Tensor, own: Tensor, *, joint: Tensor, estimate: Tensor) -> 
         estimate - joint,
         estimate - own,
     )
-    shape = torch.broadcast_shapes(own.shape[:2], estimate.shape[:2])
-    sums = [torch.linalg.vector_norm(part, dim=(-2, -1)).square() for part in parts]
-    return torch.stack([energy.expand(shape) for energy in sums])
+    shape = (*own.shape[:2], own.shape[3])
+    return torch.stack([_sum_of_squares(part).expand(shape) for part in parts])
+
+
+def _sum_of_squares(signals: Tensor) -> Tensor:
+    """``(…, channels, frames, samples)`` → ``(…, frames)``, in one pass and without a copy."""
+    return (signals[..., None, :] @ signals[..., :, None])[..., 0, 0].sum(dim=-2)
 
 
 def _power_of_two(least: int) -> int:

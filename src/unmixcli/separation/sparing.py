@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,25 +14,52 @@ from unmixcli.errors import ResourceError
 Notice = Callable[[str], None]
 
 
+@dataclass
+class Limits:
+    """What fits into memory, as far as it is known; shared by the tracks of a run.
+
+    Attributes:
+        batch: chunks at once; None is what the grid says.
+        length: steps of a chunk; None is what the grid says.
+    """
+
+    batch: int | None = None
+    length: int | None = None
+
+
 class SparingRunner:
     """Calls a function on batches of chunks; shrinks what it calls it on when memory runs out.
 
-    What has been shrunk stays so for the rest of the run, and is said once for each step.
+    What has been shrunk stays so for all who share the limits, and is said once for each step.
 
     Args:
         run: `(batch, ..., length)` to `(batch, ..., length)`.
         config: the grid, for its batch and the lengths that `run` takes.
         notice: is told what was halved.
+        limits: what is known to fit; its own if none.
     """
 
     def __init__(
-        self, run: Callable[[Tensor], Tensor], *, config: ChunkConfig, notice: Notice | None = None
+        self,
+        run: Callable[[Tensor], Tensor],
+        *,
+        config: ChunkConfig,
+        notice: Notice | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._run = run
-        self._batch = config.batch
-        self._length = config.length
+        self._config = config
+        self._limits = limits or Limits()
         self._multiple = config.multiple
         self._notice = notice or (lambda _: None)
+
+    @property
+    def _batch(self) -> int:
+        return min(self._limits.batch or self._config.batch, self._config.batch)
+
+    @property
+    def _length(self) -> int:
+        return self._limits.length or self._config.length
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Run a batch, in as many parts as memory asks for.
@@ -70,10 +98,10 @@ class SparingRunner:
     def _shrink(self) -> None:
         half = self._length // 2
         if self._batch > 1:
-            self._batch //= 2
+            self._limits.batch = self._batch // 2
             self._notice(f"out of memory: going on with batches of {self._batch}")
         elif half >= 4 and half % self._multiple == 0:
-            self._length = half
+            self._limits.length = half
             self._notice(f"out of memory: going on with chunks of {half} steps")
         else:
             raise ResourceError(

@@ -12,7 +12,7 @@ from unmixcli.dsp.chunks import ChunkStream, Segment
 from unmixcli.dsp.stft import InverseSTFTStream, STFTStream
 from unmixcli.dsp.wiener import WienerStream
 from unmixcli.models.spectral import SpectralModel
-from unmixcli.separation.sparing import Notice, SparingRunner
+from unmixcli.separation.sparing import Limits, Notice, SparingRunner
 from unmixcli.separation.transfer import upload
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -43,6 +43,7 @@ class SpectralSeparator:
         stems: those that come out, in this order.
         options: what differs from the model's settings.
         notice: is told when memory runs short.
+        limits: what memory has allowed before; shared by separators of one model.
 
     Raises:
         ValueError: for an overlap out of range.
@@ -55,6 +56,7 @@ class SpectralSeparator:
         stems: Sequence[str],
         options: SpectralOptions | None = None,
         notice: Notice | None = None,
+        limits: Limits | None = None,
     ) -> None:
         settings = model.settings
         options = options or SpectralOptions()
@@ -73,7 +75,7 @@ class SpectralSeparator:
             chunks = chunks.with_overlap(options.overlap)
         if options.batch is not None:
             chunks = replace(chunks, batch=options.batch)
-        runner = SparingRunner(self._masks, config=chunks, notice=notice)
+        runner = SparingRunner(self._masks, config=chunks, notice=notice, limits=limits)
         self._forward = STFTStream(settings.stft)
         self._chunks = ChunkStream(chunks, runner)
         self._wiener = WienerStream(
@@ -125,8 +127,7 @@ class SpectralSeparator:
         reduced = torch.autocast(
             self._device.type, dtype=self._half, enabled=self._half is not None
         )
-        # cuDNN may otherwise take algorithms that sum in another order each time.
-        with reduced, torch.backends.cudnn.flags(deterministic=True):
+        with reduced:
             masks = self._model.masks(inputs, stems=self._masked)
         if mono:
             masks = masks.reshape(shape[0], shape[1], *masks.shape[1:2], *shape[2:]).transpose(1, 2)

@@ -1,0 +1,186 @@
+"""Where estimates come from: a model that separates the mix, or files of any other tool."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unmixcli.audio.read import read_audio
+from unmixcli.data.tracks import Track, read_f0
+from unmixcli.data.tracks.stem_folder import stem_folder_track
+from unmixcli.errors import InputError
+from unmixcli.evaluation.hashes import FileHashes, digest, track_hash
+from unmixcli.separation.session import Session
+
+Audio: TypeAlias = NDArray[np.float32]
+Melody: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+Share: TypeAlias = Callable[[float], None]
+
+_BLOCK_S = 5
+PITCH_FILE = "vocals_f0.csv"
+"""The voice's pitch as another tool found it, lines of `time_s, f0_hz`, beside its stems."""
+
+
+class Estimator(Protocol):
+    """Gives the estimates of a track.
+
+    Attributes:
+        name: as reports call it.
+    """
+
+    name: str
+
+    def stems(self, track: Track) -> tuple[str, ...]:
+        """The names of what `estimate` will give; `InputError` where something is missing."""
+        raise NotImplementedError
+
+    def fingerprint(self, track: Track, hashes: FileHashes) -> str:
+        """A hash of what the estimates depend on beside the mix."""
+        raise NotImplementedError
+
+    def estimate(
+        self, track: Track, mix: Audio, *, sample_rate: int, share: Share
+    ) -> Mapping[str, Audio]:
+        """Stems `(channels, samples)` like the mix, at its rate; `share` is told 0 to 1."""
+        raise NotImplementedError
+
+    def melody(self, track: Track) -> Melody | None:
+        """The voice's pitch, times in s and f0 in Hz, where the tool has found it itself."""
+        raise NotImplementedError
+
+
+class ModelEstimator:
+    """A model, loaded once; any number of tracks may be separated at the same time."""
+
+    def __init__(self, session: Session) -> None:
+        self.name = session.model.name
+        self._session = session
+
+    def stems(self, track: Track) -> tuple[str, ...]:
+        """Those of the session, whatever the track."""
+        del track
+        return self._session.plan.outputs
+
+    def fingerprint(self, track: Track, hashes: FileHashes) -> str:
+        """A hash of the card, which holds those of the weights, and of how it is run."""
+        del track, hashes
+        card = self._session.model.card.model_dump_json()
+        return digest(
+            {
+                "card": hashlib.sha256(card.encode()).hexdigest(),
+                "outputs": list(self._session.plan.outputs),
+                "options": asdict(self._session.options),
+                "device": self._session.device.type,
+            }
+        )
+
+    def estimate(
+        self, track: Track, mix: Audio, *, sample_rate: int, share: Share
+    ) -> Mapping[str, Audio]:
+        """Separate the mix; `InputError` for more than two channels."""
+        channels, samples = mix.shape
+        if channels > 2:
+            raise InputError(f"{track.name}: has {channels} channels; a model takes 1 or 2")
+        engine = self._session.engine(sample_rate=sample_rate, channels=channels)
+
+        def blocks() -> Iterator[torch.Tensor]:
+            step = _BLOCK_S * sample_rate
+            for start in range(0, samples, step):
+                yield torch.from_numpy(mix[:, start : start + step])
+                share(min(1.0, (start + step) / samples))
+
+        whole = torch.cat(list(engine.stream(blocks())), dim=-1)
+        return {name: whole[row].numpy() for row, name in enumerate(engine.stems)}
+
+    def melody(self, track: Track) -> Melody | None:
+        """None: a separator finds no pitch."""
+        del track
+        return None
+
+
+class FolderEstimator:
+    """Stems in files, `FOLDER/TRACK/STEM.ext`.
+
+    Raises `InputError` for a folder that does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; --estimates takes TRACK/STEM.ext in one")
+        self.name = folder.absolute().name
+        self._folder = folder
+        tracks = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+        # What the tool makes is what it made of any track; a track without it lacks something.
+        self._all_stems = frozenset(name for path in tracks for name in _stems_in(path))
+
+    def stems(self, track: Track) -> tuple[str, ...]:
+        """Those of the track's folder.
+
+        Raises `InputError` where there is no such folder, where it lacks a stem that others
+        have, or one of the reference beside an `other` that may or may not hold it.
+        """
+        found = tuple(self._track(track).stems)
+        missing = sorted(self._all_stems.difference(found))
+        if not missing and "other" in found and "other" in track.stems:
+            missing = [name for name in track.stems if name not in found]
+        if missing:
+            raise InputError(
+                f"{self._folder / track.name}: lacks {', '.join(missing)}; "
+                f"it has {', '.join(found)}"
+            )
+        return found
+
+    def fingerprint(self, track: Track, hashes: FileHashes) -> str:
+        """A hash of the files."""
+        return track_hash(self._track(track), hashes)
+
+    def estimate(
+        self, track: Track, mix: Audio, *, sample_rate: int, share: Share
+    ) -> Mapping[str, Audio]:
+        """Read the files; `InputError` for another rate, length or number of channels."""
+        estimates: dict[str, Audio] = {}
+        files = self._track(track).stems
+        for name, parts in files.items():
+            samples, rate = read_audio(parts[0].path)
+            if rate != sample_rate:
+                raise _mismatch(parts[0].path, track, f"{rate} Hz", f"{sample_rate} Hz")
+            for axis, unit in enumerate(("channels", "samples")):
+                has, wanted = samples.shape[axis], mix.shape[axis]
+                if has != wanted:
+                    raise _mismatch(parts[0].path, track, f"{has} {unit}", f"{wanted} {unit}")
+            estimates[name] = samples
+            share(len(estimates) / len(files))
+        return estimates
+
+    def melody(self, track: Track) -> Melody | None:
+        """What `vocals_f0.csv` beside the stems holds."""
+        return read_f0(self._track(track))
+
+    def _track(self, track: Track) -> Track:
+        folder = self._folder / track.name
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder, so {track.name} has no estimates")
+        found = stem_folder_track(folder)
+        pitch = folder / PITCH_FILE
+        annotations = {"f0_csv": pitch} if pitch.is_file() else {}
+        return Track(name=found.name, stems=found.stems, annotations=annotations)
+
+
+def _stems_in(folder: Path) -> tuple[str, ...]:
+    try:
+        return tuple(stem_folder_track(folder).stems)
+    except InputError:  # told when the track's turn comes
+        return ()
+
+
+def _mismatch(path: Path, track: Track, has: str, wanted: str) -> InputError:
+    return InputError(
+        f"{path}: has {has}, the reference of {track.name} {wanted}; make the estimate alike"
+    )
