@@ -130,7 +130,7 @@ def timed(call: Callable[[], Table]) -> Timed:
     try:
         scores = call()
     except Exception as problem:
-        return Timed(math.nan, {}, f"{type(problem).__name__}: {problem}".split("\n")[0])
+        return Timed(math.nan, {}, f"stops with {type(problem).__name__}")
     return Timed(time.perf_counter() - start, scores)
 
 

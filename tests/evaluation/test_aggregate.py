@@ -102,7 +102,8 @@ def test_what_was_not_counted_is_counted() -> None:
 def test_frames_that_mean_little_are_counted() -> None:
     one = target([1, 2, 9, NAN], [1], {"NSDR": 4})
     assert one.scores.frames is not None
-    flags = np.array([True, False, True, False])
+    # The last frame has no scores, so it does not count.
+    flags = np.array([True, False, True, True])
     flagged = replace(
         one, scores=replace(one.scores, frames=replace(one.scores.frames, ill_conditioned=flags))
     )

@@ -169,9 +169,10 @@ def _aggregate(
 def _flagged(records: Iterable[TargetRecord]) -> float:
     """Share of the ill-conditioned among the frames that have scores."""
     framed = [record.scores.frames for record in records if record.scores.frames is not None]
-    scored = sum(int(np.isfinite(frames.scores["SDR"]).sum()) for frames in framed)
-    flagged = sum(int(frames.ill_conditioned.sum()) for frames in framed)
-    return flagged / scored if scored else math.nan
+    scored = [np.isfinite(frames.scores["SDR"]) for frames in framed]
+    flagged = [frames.ill_conditioned & own for frames, own in zip(framed, scored, strict=True)]
+    count = sum(int(own.sum()) for own in scored)
+    return sum(int(own.sum()) for own in flagged) / count if count else math.nan
 
 
 def _given(tradition: Tradition, measure: str, record: TargetRecord) -> Values:

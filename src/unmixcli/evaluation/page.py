@@ -82,8 +82,8 @@ def _aggregates(aggregates: Sequence[Aggregate]) -> str:
         "<p>Numbers of different columns cannot be compared. In brackets: the bootstrap's 95 % "
         "interval over tracks. LSD and leak are better when smaller. Tracks in which the stem, or "
         "everything else, is silent count as silent and have no ratios. Where frames are "
-        "ill-conditioned, because references leave some frequencies empty as lossy audio does, ISR, "
-        "SIR and SAR of BSS Eval v4 mean little; v3 is sound there.</p>\n"
+        "ill-conditioned, because references leave frequencies empty as lossy audio does, ISR, SIR "
+        "and SAR of BSS Eval v4 mean little; v3 is sound there.</p>\n"
         f"{_table(overview_table(aggregates))}"
         f"<details><summary>All measures of each tradition</summary>{details}</details>\n"
     )
