@@ -79,7 +79,9 @@ def test_networks_touch_no_file() -> None:
         assert not {name.split(".")[0] for name in imported(path)} & {"pathlib", "os", "io"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["separate", "--help"], ["eval", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["separate", "--help"], ["eval", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\n"
