@@ -172,9 +172,14 @@ def report(seconds: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the stems")
+    parser.add_argument(
+        "--threads", type=int, help="of PyTorch; 1 where other programs use the cores"
+    )
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     # Libraries load their kernels at the first call.
     warm, warm_found = stems(2.0)
     ours(warm[:1], warm_found[:1], window_s=1.0, version="v4")
