@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import math
-import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -88,23 +86,15 @@ def test_flac_and_wav_hold_the_same_samples(tmp_path, noise, bits) -> None:
     assert error <= 1.5
 
 
-@pytest.fixture
-def files_of_at_most_8_kib() -> Iterator[None]:
-    """A disk that takes 8 KiB a file: what follows is a short write, as when it is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_a_short_write_is_an_error_or_does_not_read_back(
-    tmp_path, noise, files_of_at_most_8_kib, name
+    tmp_path, noise, files_of_at_most, name
 ) -> None:
     layout = _layout(name)
     array = noise(2, 2 * layout.sample_rate)
     try:
-        _encode(tmp_path / "a", array, layout)
+        with files_of_at_most(8192):
+            _encode(tmp_path / "a", array, layout)
         samples = probe(tmp_path / "a").samples
     except (OSError, soundfile.SoundFileError, AssertionError, av.FFmpegError, InputError):
         samples = None

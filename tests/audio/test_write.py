@@ -266,16 +266,10 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, noise, monkeyp
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_a_disk_that_fills_up(tmp_path, noise, name) -> None:
-    """A real short write: the process may write 64 KiB a file."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, before[1]))
-    try:
-        with pytest.raises(ResourceError):
-            _write(tmp_path, {"v": noise(2, 100_000)}, format=output_format(name))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def test_a_disk_that_fills_up(tmp_path, noise, files_of_at_most, name) -> None:
+    array = noise(2, 100_000)
+    with files_of_at_most(65536), pytest.raises(ResourceError):
+        _write(tmp_path, {"v": array}, format=output_format(name))
     assert _left(tmp_path) == []
 
 
