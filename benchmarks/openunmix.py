@@ -1,7 +1,7 @@
 """Open-Unmix's Separator against ours with the same random weights: four targets, stereo.
 
-Each runs in a process of its own, from samples in memory to stems in memory, once to warm up and
-then for the time; the memory is that of the whole process.
+Each runs in processes of its own, from samples in memory to stems in memory, once to warm up and
+then for the time; the fastest run counts, and the memory is that of its whole process.
 """
 
 from __future__ import annotations

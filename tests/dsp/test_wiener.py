@@ -280,6 +280,15 @@ def test_the_input_is_left_alone() -> None:
     assert torch.equal(mix, copies[1])
 
 
+def test_runs_in_inference_mode_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    magnitudes, mix = random_input(bins=23)
+    monkeypatch.setattr(module, "_TILE_VALUES_CPU", 1)
+    expected = wiener(magnitudes, mix)
+    with torch.inference_mode():
+        stems = wiener(magnitudes.clone(), mix.clone())
+    assert torch.equal(stems, expected)
+
+
 def test_nothing_in_nothing_out() -> None:
     magnitudes, mix = random_input(frames=0)
     assert wiener(magnitudes, mix).shape == (4, 2, 7, 0)
@@ -318,7 +327,9 @@ def test_windows_are_filtered_by_themselves() -> None:
 def test_a_window_comes_as_soon_as_it_is_full() -> None:
     magnitudes, mix = random_input(frames=30)
     stream = WienerStream(window_frames=30)
+    assert stream.frames_left == 30
     assert stream.push(magnitudes[..., :29], mix[..., :29]).shape == (4, 2, 7, 0)
+    assert stream.frames_left == 1
     assert stream.push(magnitudes[..., 29:], mix[..., 29:]).shape == (4, 2, 7, 30)
     assert stream.finish().shape == (4, 2, 7, 0)
 

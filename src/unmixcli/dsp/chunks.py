@@ -122,7 +122,7 @@ class ChunkStream:
         for _, alike in groupby(map(self._chunk, indices), key=lambda chunk: chunk.shape[-1]):
             outputs = self._run(torch.stack(list(alike)))
             for index, output in zip(indices, outputs, strict=False):
-                yield self._keep(index, output)
+                yield from self._keep(index, output)
             indices = indices[len(outputs) :]
         self._drop_before(self._next * self.config.advance - self.config.context)
 
@@ -135,17 +135,21 @@ class ChunkStream:
             return inside
         return F.pad(inside, (max(0, -start), max(0, stop - self._end)))
 
-    def _keep(self, index: int, output: Tensor) -> Segment:
+    def _keep(self, index: int, output: Tensor) -> Iterator[Segment]:
         """Cut the context off, fade into the last chunk's end, hold the own end back."""
         config = self.config
         start = index * config.advance
         seen_from = start - config.context if config.fixed else max(0, start - config.context)
         stop = min(start + config.advance + config.overlap, self._end)
         kept = output[..., start - seen_from : stop - seen_from]
+        faded = 0
         if self._tail is not None:
-            kept = _fade(self._tail, kept)
+            faded = min(self._tail.shape[-1], kept.shape[-1])
+            # By itself: joined to the rest, all of it would be copied.
+            yield self._slice(start, start + faded), _fade(self._tail, kept[..., :faded])
         self._tail = kept[..., config.advance :].clone()
-        return self._slice(start, min(start + config.advance, stop)), kept[..., : config.advance]
+        end = min(start + config.advance, stop)
+        yield self._slice(start + faded, end), kept[..., faded : config.advance]
 
     def _slice(self, start: int, stop: int) -> Tensor:
         if len(self._pieces) > 1:
@@ -158,12 +162,10 @@ class ChunkStream:
             self._origin = position
 
 
-def _fade(tail: Tensor, kept: Tensor) -> Tensor:
-    """Cross-fade linearly from the end of one chunk into the start of the next."""
-    overlap = min(tail.shape[-1], kept.shape[-1])
-    if not overlap:
-        return kept
+def _fade(before: Tensor, after: Tensor) -> Tensor:
+    """Cross-fade linearly from the end of one chunk into the start of the next, maybe shorter."""
     # Symmetric about the middle, so that both weights sum to one and the order does not matter.
-    weight = (torch.arange(overlap, device=kept.device) + 0.5) / tail.shape[-1]
-    before, after = tail[..., :overlap], kept[..., :overlap]
-    return torch.cat((before + weight * (after - before), kept[..., overlap:]), dim=-1)
+    steps = torch.arange(after.shape[-1], device=after.device)
+    weight = (steps + 0.5) / max(1, before.shape[-1])
+    before = before[..., : after.shape[-1]]
+    return before + weight * (after - before)

@@ -17,6 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# Values of a spectrum that are inverted at once: few megabytes, which stay in the cache and whose
+# memory is used again; what is larger comes from the system anew each time, page by page.
+_INVERSE_VALUES = 2**20
+
 
 @dataclass(frozen=True)
 class STFTConfig:
@@ -181,11 +185,15 @@ class InverseSTFTStream:
 
     def push(self, spectrum: Tensor) -> Tensor:
         """Return the samples `(..., samples)` that `spectrum` `(..., bins, frames)` completes."""
-        frames = spectrum.shape[-1]
-        if not frames:
+        if not spectrum.shape[-1]:
             self._empty = spectrum.real.new_zeros((*spectrum.shape[:-2], 0))
             return self._empty
-        hop = self.config.hop_samples
+        step = max(1, _INVERSE_VALUES // (spectrum[..., 0].numel() or 1))
+        done = [self._push_some(part) for part in spectrum.split(step, dim=-1)]
+        return done[0] if len(done) == 1 else torch.cat(done, dim=-1)
+
+    def _push_some(self, spectrum: Tensor) -> Tensor:
+        frames, hop = spectrum.shape[-1], self.config.hop_samples
         signal, weight = self._overlap_add(spectrum)
         done = frames * hop
         self._tail, self._weight = signal[..., done:].clone(), weight[done:].clone()

@@ -14,11 +14,11 @@ at least √ε because the rest of C is positive semidefinite, so pivots are hel
 rounding: nearly rank-one bins (mono music in two channels) stay exact. √ε is 1.5e-8 against powers
 up to 100, which single precision cannot hold, hence the work in double.
 
-Bins are independent but for one common scale, so the work goes through tiles of bins that stay in
-the cache; beyond its input and output it needs a few megabytes. On a CPU a few threads of this
-module take the tiles, and each operation is so small that torch does not split it over threads of
-its own: where other programs want the cores too, waiting for those at each of a hundred short
-operations a tile can take many times as long as the work.
+Bins are independent but for one common scale, so the work goes through tiles of bins; beyond its
+input and output it needs some tens of megabytes. What sums over frames, stems or channels is one
+small product of real matrices a bin, with real and imaginary parts as rows of their own. On a CPU
+a few threads of this module take the tiles: waiting for torch's own threads at each of a hundred
+short operations takes longer than the work where other programs want the cores too.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-# Values of all stems in one channel of a tile. A CPU operation on no more than these stays in one
-# thread (ATen's grain size) and in the cache; a GPU wants fewer, larger kernels.
-_TILE_VALUES_CPU = 2**15
+# Values of all stems in one channel of a tile: enough that an operation outweighs its call, few
+# enough for the cache; a GPU wants fewer, larger kernels.
+_TILE_VALUES_CPU = 2**17
 _TILE_VALUES_GPU = 2**21
 
 # More threads would only wait for the interpreter between operations.
@@ -39,10 +39,6 @@ _MOST_WORKERS = 4
 
 # The mix is scaled down until its largest magnitude is this, and never up: ε is meant for it.
 _PEAK = 10.0
-
-# Real and imaginary part. Estimates are planes (bins, stems, frames), one for each channel; spatial
-# covariances are planes (bins, stems, 1), of which [i][j] stands for channels i > j.
-Plane = tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
@@ -89,16 +85,19 @@ def wiener(
     if iterations == 0:
         scale = torch.ones_like(scale)
 
-    @torch.no_grad()
+    # Both are settings of a thread, and the tiles have threads of their own.
+    inference = torch.is_inference_mode_enabled()
+
     def fill(bins: slice) -> None:
-        tile = _bins_first(mix[:, bins], dtype=real.to_complex())
-        gains = _bins_first(magnitudes[:, :, bins], dtype=real)
-        estimates = _first_estimates(gains, tile, softmask=softmask, eps=eps, scale=scale)
-        for left in reversed(range(iterations)):
-            # A refined estimate is linear in the mix, so the last one comes out at full scale.
-            given = [values / scale for values in tile] if left else tile
-            estimates = _refined(estimates, given, eps=eps)
-        _write(estimates, stems[:, :, bins])
+        with torch.inference_mode(inference), torch.no_grad():
+            tile = _bins_first(mix[:, bins], dtype=real.to_complex())
+            gains = _bins_first(magnitudes[:, :, bins], dtype=real)
+            estimates = _first_estimates(gains, tile, softmask=softmask, eps=eps, scale=scale)
+            for left in reversed(range(iterations)):
+                # A refined estimate is linear in the mix, so the last one comes out at full scale.
+                given = [values / scale for values in tile] if left else tile
+                estimates = _refined(estimates, given, eps=eps)
+            _write(estimates, stems[:, :, bins])
 
     _for_each(_tiles(stems), fill, workers=_workers(mix.device))
     return stems
@@ -142,6 +141,11 @@ class WienerStream:
         self._softmask = softmask
         self._eps = eps
         self.reset()
+
+    @property
+    def frames_left(self) -> int:
+        """Frames that complete the window in hand, at least 1."""
+        return self._window_frames - self._held
 
     def reset(self) -> None:
         """Forget everything that was pushed."""
@@ -223,15 +227,18 @@ def _bins_first(values: Tensor, *, dtype: torch.dtype) -> list[Tensor]:
 
 def _first_estimates(
     gains: list[Tensor], mix: list[Tensor], *, softmask: bool, eps: float, scale: Tensor
-) -> list[Plane]:
-    """From the magnitudes and the mix; scaled."""
+) -> Tensor:
+    """From the magnitudes and the mix; scaled: ``(bins, stems, channels, re/im, frames)``."""
     if softmask:
         gains = [gain / (eps + gain.sum(dim=1, keepdim=True)) for gain in gains]
-    carriers = [values / scale if softmask else _phases(values, scale=scale) for values in mix]
-    return [
-        (gain * carrier.real.unsqueeze(1), gain * carrier.imag.unsqueeze(1))
-        for gain, carrier in zip(gains * (len(mix) // len(gains)), carriers, strict=True)
-    ]
+    bins, stems, frames = gains[0].shape
+    estimates = gains[0].new_empty((bins, stems, len(mix), 2, frames))
+    for channel, values in enumerate(mix):
+        gain = gains[channel % len(gains)]
+        carrier = values / scale if softmask else _phases(values, scale=scale)
+        for index, part in enumerate((carrier.real, carrier.imag)):
+            torch.mul(gain, part.unsqueeze(1), out=estimates[:, :, channel, index])
+    return estimates
 
 
 def _phases(mix: Tensor, *, scale: Tensor) -> Tensor:
@@ -249,38 +256,47 @@ def _peak(mix: Tensor, *, dtype: torch.dtype) -> Tensor:
     return (mix.real.square() + mix.imag.square()).amax().to(dtype).sqrt()
 
 
-def _refined(estimates: list[Plane], mix: list[Tensor], *, eps: float) -> list[Plane]:
+def _refined(estimates: Tensor, mix: list[Tensor], *, eps: float) -> Tensor:
     """One iteration of EM; the mix has channels ``(bins, frames)``."""
-    own = [(re * re).addcmul_(im, im) for re, im in estimates]
+    powers = _powers(estimates)
     # v is their mean over the channels; the factor cancels between v and R, but for that of ε.
-    powers = sum(own[1:], start=own[0])
-    weights = len(own) * eps + powers.sum(dim=-1, keepdim=True)
-    diagonal = [plane.sum(dim=-1, keepdim=True) / weights for plane in own]
-    lower = _lower_covariances(estimates, weights)
-    covariance = [
-        [torch.complex(*(_mixed(part, powers) for part in plane)) for plane in row] for row in lower
-    ]
-    variances = [_mixed(variance, powers) for variance in diagonal]
-    whitened = _solved(covariance, variances, mix, eps=eps)
-    return _filtered(diagonal, lower, whitened, powers)
+    weights = len(mix) * eps + powers.sum(dim=-1)
+    real, imag = (part / weights[..., None, None] for part in _correlations(estimates))
+    diagonal, lower = _covariances(real, imag, powers)
+    whitened = _solved(lower, diagonal, mix, eps=eps)
+    return _filtered(real, imag, whitened, powers)
 
 
-def _lower_covariances(estimates: list[Plane], weights: Tensor) -> list[list[Plane]]:
-    """Σ ``y_i conj(y_j)`` over the frames for the channels i > j, divided by the weights."""
-    lower: list[list[Plane]] = []
-    for i, (re, im) in enumerate(estimates):
-        row = []
-        for other_re, other_im in estimates[:i]:
-            real = (re * other_re).addcmul_(im, other_im).sum(dim=-1, keepdim=True)
-            imag = (im * other_re).addcmul_(re, other_im, value=-1).sum(dim=-1, keepdim=True)
-            row.append((real / weights, imag / weights))
-        lower.append(row)
-    return lower
+def _powers(estimates: Tensor) -> Tensor:
+    """Their sum over the channels, ``(bins, stems, frames)``."""
+    first, *rest = estimates.flatten(2, 3).unbind(dim=2)
+    powers = first * first
+    for part in rest:
+        powers.addcmul_(part, part)
+    return powers
 
 
-def _mixed(spatial: Tensor, powers: Tensor) -> Tensor:
-    """An entry of C: ``(bins, stems, 1)`` and ``(bins, stems, frames)`` to ``(bins, frames)``."""
-    return (spatial * powers).sum(dim=1)
+def _correlations(estimates: Tensor) -> tuple[Tensor, Tensor]:
+    """Real and imaginary part of Σ_frames ``y_i conj(y_j)``, ``(bins, stems, i, j)``."""
+    rows = estimates.flatten(2, 3)
+    products = (rows @ rows.mT).unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+    real = products[:, :, :, 0, :, 0] + products[:, :, :, 1, :, 1]
+    imag = products[:, :, :, 1, :, 0] - products[:, :, :, 0, :, 1]
+    return real, imag
+
+
+def _covariances(
+    real: Tensor, imag: Tensor, powers: Tensor
+) -> tuple[list[Tensor], list[list[Tensor]]]:
+    """Σ ``v R`` over the stems: its diagonal and what stands below, entries ``(bins, frames)``."""
+    channels = range(real.shape[-1])
+    below = [(i, j) for i in channels for j in range(i)]
+    spatial = [real[..., i, i] for i in channels]
+    spatial += [part[..., i, j] for i, j in below for part in (real, imag)]
+    entries = iter((torch.stack(spatial, dim=1) @ powers).unbind(dim=1))
+    diagonal = [next(entries) for _ in channels]
+    lower = [[torch.complex(next(entries), next(entries)) for _ in range(i)] for i in channels]
+    return diagonal, lower
 
 
 def _solved(
@@ -327,32 +343,25 @@ def _divided(values: Tensor, divisor: Tensor) -> Tensor:
     return torch.complex(values.real / divisor, values.imag / divisor)
 
 
-def _filtered(
-    diagonal: list[Tensor], lower: list[list[Plane]], whitened: list[Tensor], powers: Tensor
-) -> list[Plane]:
+def _filtered(real: Tensor, imag: Tensor, whitened: list[Tensor], powers: Tensor) -> Tensor:
     """``v R z`` for each stem."""
-    parts = [(z.real.unsqueeze(1), z.imag.unsqueeze(1)) for z in whitened]
-    filtered = []
-    for i, (re, im) in enumerate(parts):
-        real, imag = diagonal[i] * re, diagonal[i] * im
-        for j, (other_re, other_im) in enumerate(parts):
-            if i == j:
-                continue
-            # Above the diagonal stands the conjugate.
-            spatial_re, spatial_im = lower[max(i, j)][min(i, j)]
-            sign = 1 if i > j else -1
-            real.addcmul_(spatial_re, other_re).addcmul_(spatial_im, other_im, value=-sign)
-            imag.addcmul_(spatial_re, other_im).addcmul_(spatial_im, other_re, value=sign)
-        filtered.append((real.mul_(powers), imag.mul_(powers)))
-    return filtered
+    # A complex product as a real one: [re, im] ← [[re, −im], [im, re]] [re, im].
+    blocks = torch.stack(
+        [torch.stack([real, -imag], dim=-1), torch.stack([imag, real], dim=-1)], dim=3
+    )
+    parts = torch.stack([part for z in whitened for part in (z.real, z.imag)], dim=1)
+    stems, channels = real.shape[1:3]
+    filtered = (blocks.flatten(4, 5).flatten(1, 3) @ parts).unflatten(1, (stems, channels, 2))
+    return torch.mul(filtered, powers[:, :, None, None], out=filtered)
 
 
-def _write(estimates: list[Plane], stems: Tensor) -> None:
+def _write(estimates: Tensor, stems: Tensor) -> None:
     """Copy estimates into complex ``(stems, channels, bins, frames)``."""
     parts = torch.view_as_real(stems)
-    for channel, plane in enumerate(estimates):
-        for index, part in enumerate(plane):
-            parts[:, channel, ..., index] = part.movedim(1, 0)
+    for channel in range(stems.shape[1]):
+        # One part at a time: torch copies a whole transposition twice as slowly.
+        for index in range(2):
+            parts[:, channel, ..., index] = estimates[:, :, channel, index].movedim(1, 0)
 
 
 def _tiles(stems: Tensor) -> list[slice]:

@@ -15,6 +15,9 @@ from unmixcli.models.spectral import SpectralModel
 from unmixcli.separation.sparing import Limits, Notice, SparingRunner
 from unmixcli.separation.transfer import upload
 
+# Masks meet the mix in pieces whose memory is used again; see dsp.stft.
+_MASKED_FRAMES = 256
+
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -68,8 +71,9 @@ class SpectralSeparator:
         self._device = next(model.parameters()).device
         iterations = options.wiener_iterations
         self._iterations = settings.wiener_iterations if iterations is None else iterations
-        # The spatial model needs every stem, whatever is asked for.
-        self._masked = settings.stems if self._iterations else self.stems
+        # The spatial model needs every stem; those that come out stand first.
+        others = [stem for stem in settings.stems if stem not in self.stems]
+        self._masked = (*self.stems, *others) if self._iterations else self.stems
         chunks = settings.chunks
         if options.overlap is not None:
             chunks = chunks.with_overlap(options.overlap)
@@ -135,16 +139,20 @@ class SpectralSeparator:
 
     def _filtered(self, segments: Iterable[Segment]) -> Iterable[Tensor]:
         for mix, masks in segments:
-            if not self._iterations:
-                yield masks * mix
-                continue
-            done = self._wiener.push(masks.abs() * mix.abs(), mix)
-            yield self._chosen(done)
+            start = 0
+            while start < mix.shape[-1]:
+                stop = start + (self._wiener.frames_left if self._iterations else _MASKED_FRAMES)
+                yield self._stems(mix[..., start:stop], masks[..., start:stop])
+                start = stop
+
+    def _stems(self, mix: Tensor, masks: Tensor) -> Tensor:
+        if not self._iterations:
+            return masks * mix
+        gains = masks.abs() if masks.is_complex() else masks
+        return self._chosen(self._wiener.push(gains * mix.abs(), mix))
 
     def _chosen(self, spectra: Tensor) -> Tensor:
-        if self._masked == self.stems:
-            return spectra
-        return spectra[[self._masked.index(stem) for stem in self.stems]]
+        return spectra[: len(self.stems)]
 
     def _joined(self, spectra: Iterable[Tensor]) -> Tensor:
         parts = [self._inverse.push(spectrum) for spectrum in spectra]
