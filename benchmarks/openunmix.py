@@ -21,7 +21,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=30.0)
     options.add_argument("--repeats", type=int, default=3)
     given = options.parse_args()
-    results = {case: best(case, given.seconds, given.repeats) for case in CASES}
+    results = measured(given.seconds, given.repeats)
     rows = []
     for niter in (0, 1):
         peer, own = results[niter, "openunmix"], results[niter, "unmix"]
@@ -33,15 +33,22 @@ def main() -> None:
     publish("openunmix", text + markdown(headings, rows), write=given.write)
 
 
-def best(case: tuple[int, str], seconds: float, repeats: int) -> dict[str, Any]:
-    """The fastest of so many processes."""
+def measured(seconds: float, repeats: int) -> dict[tuple[int, str], dict[str, Any]]:
+    """The fastest of so many processes of each case; in turn, so that all see the same machine."""
+    runs: dict[tuple[int, str], list[dict[str, Any]]] = {case: [] for case in CASES}
+    for _ in range(repeats):
+        for case, done in runs.items():
+            done.append(one(case, seconds))
+    return {case: min(done, key=lambda run: float(run["seconds"])) for case, done in runs.items()}
+
+
+def one(case: tuple[int, str], seconds: float) -> dict[str, Any]:
+    """A process of its own."""
     niter, program = case
     command = [sys.executable, "-m", "benchmarks.peer_openunmix", program, str(niter), str(seconds)]
-    runs = [
-        json.loads(subprocess.run(command, check=True, capture_output=True).stdout.splitlines()[-1])
-        for _ in range(repeats)
-    ]
-    return min(runs, key=lambda run: float(run["seconds"]))
+    done = subprocess.run(command, check=True, capture_output=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def line(name: str, run: dict[str, Any]) -> list[str]:

@@ -39,8 +39,12 @@ class OpenUnmixMasks(SpectralModel):
     def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
         """Return masks, not negative and unbounded."""
         magnitudes = mix.abs()
-        asked = (cast(OpenUnmix, self.networks[stem]) for stem in stems)
-        return torch.stack([network.mask(magnitudes) for network in asked], dim=1)
+        shape = (mix.shape[0], len(stems), *mix.shape[1:])
+        masks = torch.empty(shape, dtype=magnitudes.dtype, device=mix.device)
+        # One after another: stacked at the end, all of them would be held twice.
+        for index, stem in enumerate(stems):
+            masks[:, index] = cast(OpenUnmix, self.networks[stem]).mask(magnitudes)
+        return masks
 
 
 def build(card: Card, paths: Mapping[str, Path], settings: SpectralSettings) -> OpenUnmixMasks:
