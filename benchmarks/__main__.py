@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("wiener", "openunmix", "spleeter", "startup", "memory")
+NAMES = ("wiener", "openunmix", "spleeter", "startup", "memory", "bss_eval")
 
 if __name__ == "__main__":
     for name in NAMES:
