@@ -26,7 +26,8 @@ ALLOWED = {
     "data": {"separation"},
     "evaluation": {"separation", "models", "data"},
     "batch": {"separation", "models"},
-    "cli": {"batch", "evaluation", "data", "separation", "models"},
+    "training": {"data", "separation", "models", "dsp"},
+    "cli": {"batch", "evaluation", "training", "data", "separation", "models"},
     "api": {"batch", "separation", "models"},
 }
 LEAVES = {"audio", "metrics", "errors", "version"}

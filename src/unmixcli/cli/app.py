@@ -16,6 +16,7 @@ from unmixcli.cli.doctor import doctor
 from unmixcli.cli.eval import eval_app
 from unmixcli.cli.models import models_app
 from unmixcli.cli.separate import separate
+from unmixcli.cli.train import train
 from unmixcli.errors import UnmixError, UsageError, debugging
 from unmixcli.version import __version__
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command()(separate)
 app.add_typer(models_app)
 app.command()(doctor)
+app.command()(train)
 app.add_typer(eval_app)
 
 

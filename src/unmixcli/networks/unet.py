@@ -140,10 +140,44 @@ class UNet(nn.Module):
             )
 
 
-def same_padding(kernel: int) -> tuple[int, int]:
-    """Zeros before and after an axis with which a stride of 2 halves it exactly."""
-    total = kernel - 2
+def same_padding(kernel: int, stride: int = 2) -> tuple[int, int]:
+    """Zeros before and after an axis with which a stride divides it exactly."""
+    total = kernel - stride
     return total // 2, total - total // 2
+
+
+class StridedConvolution(nn.Conv2d):
+    """Convolution that divides bins and frames by its strides exactly."""
+
+    def __init__(
+        self, incoming: int, outgoing: int, kernel: int, *, strides: tuple[int, int] = (2, 2)
+    ) -> None:
+        super().__init__(incoming, outgoing, kernel, stride=strides)
+        bins, frames = (same_padding(kernel, stride) for stride in strides)
+        self.margins = (*frames, *bins)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `(batch, outgoing, bins / strides[0], frames / strides[1])`."""
+        return super().forward(F.pad(input, self.margins))
+
+
+class StridedTransposedConvolution(nn.ConvTranspose2d):
+    """Transposed convolution that multiplies bins and frames by its strides exactly."""
+
+    def __init__(
+        self, incoming: int, outgoing: int, kernel: int, *, strides: tuple[int, int] = (2, 2)
+    ) -> None:
+        bins, frames = (same_padding(kernel, stride) for stride in strides)
+        even = (bins[0], frames[0])
+        super().__init__(incoming, outgoing, kernel, stride=strides, padding=even)
+        # The crop may be uneven (one more at the end); the even part of it is the convolution's
+        # own padding, the rest is cut by the slices.
+        self.ends = (bins[0] - bins[1] or None, frames[0] - frames[1] or None)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Return `(batch, outgoing, bins * strides[0], frames * strides[1])`."""
+        full = super().forward(input, output_size)
+        return full[:, :, : self.ends[0], : self.ends[1]]
 
 
 class EncoderLayer(nn.Module):
@@ -151,15 +185,13 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: UNetConfig, incoming: int, outgoing: int) -> None:
         super().__init__()
-        before, after = same_padding(config.kernel)
-        self.padding = (before, after, before, after)
-        self.convolution = nn.Conv2d(incoming, outgoing, config.kernel, stride=2)
+        self.convolution = StridedConvolution(incoming, outgoing, config.kernel)
         self.norm = _norm(config, outgoing)
         self.activation = _activation(config.encoder_activation)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the bare convolution and the layer's output."""
-        convolved = self.convolution(F.pad(x, self.padding))
+        convolved = self.convolution(x)
         return convolved, self.activation(self.norm(convolved))
 
 
@@ -170,19 +202,12 @@ class DecoderLayer(nn.Module):
         self, config: UNetConfig, incoming: int, outgoing: int, *, dropout: float, bare: bool
     ) -> None:
         super().__init__()
-        self.crop = same_padding(config.kernel)
-        self.convolution = nn.ConvTranspose2d(
-            incoming, outgoing, config.kernel, stride=2, padding=self.crop[0]
-        )
+        self.convolution = StridedTransposedConvolution(incoming, outgoing, config.kernel)
         self.after = nn.Sequential(*([] if bare else _after_decoder(config, outgoing, dropout)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
-        # The crop is uneven (one more at the end for odd kernels); the even part of it is the
-        # convolution's own padding, the rest is cut here.
-        rest = self.crop[1] - self.crop[0]
-        full = self.convolution(x)
-        return torch.as_tensor(self.after(full[:, :, : -rest or None, : -rest or None]))
+        return torch.as_tensor(self.after(self.convolution(x)))
 
 
 def _after_decoder(config: UNetConfig, width: int, dropout: float) -> Sequence[nn.Module]:

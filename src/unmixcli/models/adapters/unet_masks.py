@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -24,6 +25,8 @@ EPSILON = 1e-10
 
 # Strided convolutions with channels last take a third less time on a CPU.
 LAYOUT = torch.channels_last
+
+Config = TypeVar("Config")
 
 
 class Parameters(BaseModel):
@@ -73,18 +76,66 @@ class UNetMasks(SpectralModel):
 def build(card: Card, paths: Mapping[str, Path], settings: SpectralSettings) -> UNetMasks:
     """Build the networks of a card and load their weights."""
     parameters = Parameters.model_validate(card.parameters)
-    fields = dict(parameters.network)
-    if "filters" in fields:
-        fields["filters"] = tuple(fields["filters"])
-    config = UNetConfig(**{"channels": card.channels, **fields})
     networks = {}
     for stem in card.stems:
         # Built without memory, so that its random start is neither drawn nor kept.
         with torch.device("meta"):
-            networks[stem] = UNet(config)
-        state = {name: _laid_out(tensor) for name, tensor in load_file(paths[stem]).items()}
-        networks[stem].load_state_dict(state, strict=True, assign=True)
+            networks[stem] = new_network(card.parameters, channels=card.channels, stems=[stem])
+        networks[stem].load_state_dict(load_state(paths[stem]), strict=True, assign=True)
     return UNetMasks(settings, networks, parameters)
+
+
+def untrained(card: Card, settings: SpectralSettings) -> UNetMasks:
+    """The model of a card with random weights.
+
+    Raises:
+        ValueError: for parameters that are unknown or out of range.
+    """
+    parameters = Parameters.model_validate(card.parameters)
+    networks = {
+        stem: new_network(card.parameters, channels=card.channels, stems=[stem])
+        for stem in card.stems
+    }
+    return UNetMasks(settings, networks, parameters)
+
+
+def states(model: UNetMasks) -> dict[str, dict[str, Tensor]]:
+    """The weights by the role of their file, as `build` reads them."""
+    return {stem: network.state_dict() for stem, network in model.networks.items()}
+
+
+def new_network(parameters: Mapping[str, Any], *, channels: int, stems: Sequence[str]) -> UNet:
+    """An untrained network for one stem.
+
+    Args:
+        parameters: those of a card.
+        channels: audio channels.
+        stems: the one stem that it shall give.
+
+    Raises:
+        ValueError: for more than one stem, or parameters that are unknown or out of range.
+    """
+    if len(stems) != 1:
+        raise ValueError(f"a network of this family gives one stem, not {', '.join(stems)}")
+    chosen = Parameters.model_validate(parameters)
+    return UNet(network_config(UNetConfig, {"channels": channels, **chosen.network}))
+
+
+def network_config(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """The settings of a network from a card's table; its lists become tuples.
+
+    Raises:
+        ValueError: for a name that `kind` has not, or a value of another type or out of range.
+    """
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(values.keys() - known):
+        raise ValueError(f"parameters.network has no {', '.join(unknown)}")
+    return TypeAdapter(kind).validate_python(dict(values))
+
+
+def load_state(path: Path) -> dict[str, Tensor]:
+    """A state dict out of safetensors, convolutions in `LAYOUT`."""
+    return {name: _laid_out(tensor) for name, tensor in load_file(path).items()}
 
 
 def _laid_out(tensor: Tensor) -> Tensor:

@@ -1,0 +1,52 @@
+"""`unmix train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unmixcli.cli.separate import Device
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", help="Train on these folders instead of the recipe's; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the training; training/NAME if none."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Validate, take two steps, say what would run; keep nothing."),
+    ] = False,
+    device: Annotated[
+        Device, typer.Option("--device", "-d", help="Used or refused.")
+    ] = Device.auto,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="Save and stop after so long.", min=0.0)
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="KEY=VALUE of the recipe, say excerpts.batch=4; repeatable."
+        ),
+    ] = None,
+) -> int:
+    """Train a model by a recipe; Ctrl-C saves, --resume goes on to the bit.
+
+    The trained model lies in OUT/model: unmix separate song.wav --model OUT/model
+
+    [bold]unmix train recipe.toml --data songs[/bold]
+    """
+    given = dict(locals())
+    from unmixcli.cli.train_run import Arguments, run
+
+    return run(Arguments(**given))

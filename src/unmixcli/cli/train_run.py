@@ -1,0 +1,107 @@
+"""What `unmix train` does; imported when it runs, as torch comes with it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from unmixcli.cli.separate import Device
+from unmixcli.cli.train_display import check_lines, open_display
+from unmixcli.errors import ResourceError
+from unmixcli.separation.device import resolve_device
+from unmixcli.training.model import card_of
+from unmixcli.training.recipe import Data, Recipe, Source, read_recipe
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The command line; see `cli.train`."""
+
+    recipe: Path
+    data: list[Path] | None
+    out: Path | None
+    resume: bool
+    check: bool
+    device: Device
+    max_minutes: float | None
+    change: list[str] | None
+
+
+def run(arguments: Arguments) -> int:
+    """Train, or check; 0 when there is nothing left to do or time was up, 130 on Ctrl-C."""
+    try:
+        from unmixcli.training.run import Place, check, train
+    except ImportError as error:
+        raise ResourceError(
+            f"training needs {error.name}; install it by: pip install 'unmixcli[train]'"
+        ) from error
+    recipe = _recipe(arguments)
+    folder = arguments.out or Path("training") / recipe.name
+    device = resolve_device(arguments.device.value, card=card_of(recipe))
+    text = arguments.recipe.read_text(encoding="utf-8")
+    place = Place(folder, arguments.recipe.absolute().parent, device, text)
+    if arguments.check:
+        with open_display(recipe) as display:
+            measured = check(recipe, place, listener=display)
+        for line in check_lines(recipe, measured, device):
+            print(line)
+        return 0
+    with open_display(recipe) as display, _asked_to_stop(arguments.max_minutes) as asked:
+        outcome = train(recipe, place, resume=arguments.resume, listener=display, stop=asked)
+    print(f"model: {folder / 'model'}")
+    if not outcome.finished:
+        print(f"go on by: {_command(arguments, folder)}")
+    return INTERRUPTED if asked.interrupted else 0
+
+
+def _recipe(arguments: Arguments) -> Recipe:
+    recipe = read_recipe(arguments.recipe, changes=arguments.change or ())
+    if not arguments.data:
+        return recipe
+    sources = tuple(Source(path=path.absolute()) for path in arguments.data)
+    data = Data(train=sources, hold_out=recipe.data.hold_out, cache=recipe.data.cache)
+    return recipe.model_copy(update={"data": data})
+
+
+def _command(arguments: Arguments, folder: Path) -> str:
+    words = [f"unmix train {arguments.recipe} --resume --out {folder}"]
+    words += [f"--data {path}" for path in arguments.data or ()]
+    words += [f"--set {change}" for change in arguments.change or ()]
+    return " ".join(words)
+
+
+class _Asked:
+    """Whether to save and stop: the time is up, or Ctrl-C was pressed once."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self.interrupted = False
+        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+
+    def __call__(self) -> bool:
+        return self.interrupted or (self._end is not None and time.monotonic() >= self._end)
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Ask; a second time, leave at once."""
+        del number, frame
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        print("stopping after this step; again to leave at once", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _asked_to_stop(minutes: float | None) -> Iterator[_Asked]:
+    asked = _Asked(minutes)
+    before: Callable[..., object] | int | None = signal.signal(signal.SIGINT, asked.interrupt)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

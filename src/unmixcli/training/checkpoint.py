@@ -1,0 +1,69 @@
+"""Checkpoints: everything that a training needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unmixcli.errors import InputError, ResourceError, UsageError
+from unmixcli.training.recipe import Recipe
+
+LAST, BEST = "last.pt", "best.pt"
+_VERSION = 1
+
+# What may differ when a training goes on: how long, how it is watched and what its card says.
+_FREE = {"schedule", "validation", "checkpoint_every", "export"}
+
+
+def write_checkpoint(path: Path, content: dict[str, Any], *, recipe: Recipe) -> None:
+    """Write under a temporary name, to the disk, and rename.
+
+    Raises:
+        ResourceError: if the folder or the disk refuse.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    whole = {"version": _VERSION, "recipe": _fixed(recipe), **content}
+    try:
+        with temporary.open("wb") as file:
+            torch.save(whole, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise ResourceError(f"{path}: cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path, *, recipe: Recipe) -> dict[str, Any]:
+    """Read what `write_checkpoint` wrote.
+
+    Raises:
+        InputError: if it cannot be read.
+        UsageError: if it belongs to another recipe.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        version = content["version"]
+    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path}: is no checkpoint that can be read") from error
+    if version != _VERSION:
+        raise InputError(f"{path}: has version {version}; this program reads {_VERSION}")
+    then, now = content["recipe"], _fixed(recipe)
+    changed = [key for key in now if then.get(key) != now[key]]
+    if changed:
+        raise UsageError(
+            f"{path}: was made with another {' and '.join(changed)}; start anew with another --out"
+        )
+    return content
+
+
+def _fixed(recipe: Recipe) -> dict[str, Any]:
+    content = recipe.model_dump(mode="json", exclude=_FREE)
+    # Threads change no sample, and data may have moved.
+    del content["excerpts"]["workers"], content["data"]
+    return content

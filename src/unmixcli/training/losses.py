@@ -1,0 +1,322 @@
+"""What training minimises: one value for each estimate and target, and their weighted sum.
+
+Waveforms are `(batch, stems, channels, samples)`, spectra `(batch, stems, channels, bins, frames)`
+complex, of which only the magnitudes count. Every loss gives one value per (batch, stem), so that
+stems which a track does not know can be left out of the mean. Mean squares are of samples at full
+scale 1; magnitudes are those of an unscaled Fourier transform. Values and gradients are finite for
+silence on either side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unmixcli.dsp.stft import STFTConfig
+
+# Mean square at which a waveform counts as silent: -100 dB of full scale.
+_SILENCE = 1e-10
+# Mean square of an estimate that costs half of what a loud one costs where silence is wanted:
+# -60 dB of full scale.
+_AUDIBLE = 1e-6
+# Ratio that bounds SI-SDR to 80 dB either way.
+_RATIO = 1e-8
+# Added to magnitudes before a logarithm: noise at -86 dB of full scale in 1024 Hann samples.
+_MAGNITUDE = 1e-3
+
+_TRANSFORM = STFTConfig()
+
+# Yamamoto, Song and Kim 2020 ("Parallel WaveGAN"), table 1.
+_RESOLUTIONS = (
+    STFTConfig(n_fft=1024, hop_samples=120, window_samples=600),
+    STFTConfig(n_fft=2048, hop_samples=240, window_samples=1200),
+    STFTConfig(n_fft=512, hop_samples=50, window_samples=240),
+)
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+Spectra = Callable[[Tensor], Tensor]
+
+
+def l1_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of magnitudes.
+
+    Shape: two `(batch, stems, channels, bins, frames)` complex to `(batch, stems)`.
+    """
+    return _mean((estimate.abs() - target.abs()).abs())
+
+
+def l2_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of magnitudes.
+
+    Shape: two `(batch, stems, channels, bins, frames)` complex to `(batch, stems)`.
+    """
+    return _mean((estimate.abs() - target.abs()).square())
+
+
+def log_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of `log(magnitude + 0.001)`, in nepers.
+
+    Shape: two `(batch, stems, channels, bins, frames)` complex to `(batch, stems)`.
+    """
+    return _mean((_log(estimate.abs()) - _log(target.abs())).abs())
+
+
+def kl_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean generalised Kullback-Leibler divergence of magnitudes, `y log(y / x) - y + x`.
+
+    It is zero for equal magnitudes alone (Lee and Seung 2001, eq. 3). 0.001 is added to both.
+
+    Shape: two `(batch, stems, channels, bins, frames)` complex to `(batch, stems)`.
+    """
+    x, y = estimate.abs() + _MAGNITUDE, target.abs() + _MAGNITUDE
+    return _mean(y * (y.log() - x.log()) - y + x)
+
+
+def l1_waveform(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of samples.
+
+    Shape: two `(batch, stems, channels, samples)` to `(batch, stems)`.
+    """
+    return _mean((estimate - target).abs())
+
+
+def l2_waveform(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of samples.
+
+    Shape: two `(batch, stems, channels, samples)` to `(batch, stems)`.
+    """
+    return _mean((estimate - target).square())
+
+
+def sdr(estimate: Tensor, target: Tensor) -> Tensor:
+    """Minus the cosine between estimate and target (Jansson's thesis, eq. 6.11): -1 to 1.
+
+    All channels are one vector. The level is free, so add a loss that fixes it. Against a silent
+    target the cosine has no meaning; the cost is then `e / (e + 1e-6)` of the estimate's mean
+    square e: 0 for silence, towards 1 for a loud estimate. A silent estimate of a sounding target
+    costs 0.
+
+    Shape: two `(batch, stems, channels, samples)` to `(batch, stems)`.
+    """
+    x, y = estimate.flatten(2), target.flatten(2)
+    x_power, y_power = x.square().mean(-1), y.square().mean(-1)
+    norms = ((x_power + _SILENCE) * (y_power + _SILENCE)).sqrt()
+    cosine = (x * y).mean(-1) / norms
+    return torch.where(y_power > _SILENCE, -cosine, x_power / (x_power + _AUDIBLE))
+
+
+def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
+    """Minus the scale-invariant ratio of signal and distortion in dB, within -80 to 80.
+
+    Le Roux et al. 2019, eq. 3, with all channels as one vector and without removal of the mean.
+    Silence for silence costs 0 dB; any other estimate of silence costs up to 80 dB and has
+    next to no gradient, so that a loss of level must teach silence.
+
+    Shape: two `(batch, stems, channels, samples)` to `(batch, stems)`, dB.
+    """
+    x, y = estimate.flatten(2), target.flatten(2)
+    x_power = x.square().mean(-1) + _SILENCE
+    y_power = y.square().mean(-1) + _SILENCE
+    scale = (x * y).mean(-1) / y_power
+    # The shares of the estimate's energy; the difference, not one minus the first, which would
+    # keep seven digits and thus 70 dB only.
+    signal = scale.square() * y.square().mean(-1) / x_power
+    distortion = (x - scale[..., None] * y).square().mean(-1) / x_power
+    return -10 * ((signal + _RATIO) / (distortion + _RATIO)).log10()
+
+
+def multi_resolution_stft(estimate: Tensor, target: Tensor) -> Tensor:
+    """Spectral convergence plus log magnitude, the mean over three resolutions.
+
+    Yamamoto, Song and Kim 2020, eqs. 4 to 6. Convergence is the norm of the difference of
+    magnitudes over that of the target's, the latter at least that of magnitudes of 0.001.
+
+    Shape: two `(batch, stems, channels, samples)` to `(batch, stems)`.
+    """
+    parts = [_one_resolution(estimate, target, config=config) for config in _RESOLUTIONS]
+    return torch.stack(parts).mean(0)
+
+
+def _one_resolution(estimate: Tensor, target: Tensor, *, config: STFTConfig) -> Tensor:
+    x, y = spectrum(estimate, config=config).abs(), spectrum(target, config=config).abs()
+    # A root has no gradient at 0, so it is taken a little beside it.
+    difference = (_mean((x - y).square()) + _SILENCE).sqrt() - math.sqrt(_SILENCE)
+    convergence = difference / _mean(y.square()).sqrt().clamp_min(_MAGNITUDE)
+    return convergence + _mean((_log(x) - _log(y)).abs())
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of the registry.
+
+    Attributes:
+        function: estimate and target to one value per (batch, stem).
+        domain: what it takes, waveforms or complex spectra.
+    """
+
+    function: LossFunction
+    domain: Literal["waveform", "spectrum"]
+
+
+LOSSES: Mapping[str, Loss] = MappingProxyType(
+    {
+        "l1_magnitude": Loss(l1_magnitude, "spectrum"),
+        "l2_magnitude": Loss(l2_magnitude, "spectrum"),
+        "log_magnitude": Loss(log_magnitude, "spectrum"),
+        "kl_magnitude": Loss(kl_magnitude, "spectrum"),
+        "sdr": Loss(sdr, "waveform"),
+        "si_sdr": Loss(si_sdr, "waveform"),
+        "multi_resolution_stft": Loss(multi_resolution_stft, "waveform"),
+        "l1_waveform": Loss(l1_waveform, "waveform"),
+        "l2_waveform": Loss(l2_waveform, "waveform"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class WeightedLoss:
+    """A weighted sum of losses over the stems that are known.
+
+    Attributes:
+        weights: the weight of each loss, by its name in `LOSSES`.
+
+    Raises:
+        ValueError: for no loss, an unknown one, or a weight that is negative or not finite.
+    """
+
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        """Check the names and weights."""
+        unknown = sorted(set(self.weights) - set(LOSSES))
+        if unknown or not self.weights:
+            raise ValueError(
+                f"losses must be some of {', '.join(LOSSES)}, not {', '.join(unknown) or 'none'}"
+            )
+        for name, weight in self.weights.items():
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ValueError(f"the weight of {name} must be 0 or more, not {weight}")
+
+    def __call__(
+        self,
+        estimate: Tensor,
+        target: Tensor,
+        *,
+        known: Tensor,
+        spectra: STFTConfig | Spectra = _TRANSFORM,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compare the known stems.
+
+        What stands in unknown entries of the target, even NaN, has no influence, and their
+        estimates get no gradient. If none is known, the total is 0.
+
+        Shape: waveforms `(batch, stems, channels, samples)`, known `(batch, stems)` bool.
+
+        Args:
+            estimate: waveforms of the stems.
+            target: the true ones.
+            known: which entries of the target are to be trusted.
+            spectra: waveforms to complex spectra, or the settings of the transform that does so.
+
+        Returns:
+            The weighted sum, and each loss before its weight, detached; both means over the
+            known entries.
+
+        Raises:
+            ValueError: if the shapes differ.
+        """
+        _check(estimate, target, known)
+        pairs = self._pairs((_only(estimate, known), _only(target, known)), spectra)
+        values = {
+            name: _known_mean(LOSSES[name].function(*pairs[LOSSES[name].domain]), known)
+            for name in self.weights
+        }
+        total = torch.stack([values[name] * weight for name, weight in self.weights.items()]).sum()
+        return total, {name: value.detach() for name, value in values.items()}
+
+    def _pairs(
+        self, waveforms: tuple[Tensor, Tensor], spectra: STFTConfig | Spectra
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """Estimate and target by domain; the spectra only if a loss wants them."""
+        pairs = {"waveform": waveforms}
+        if any(LOSSES[name].domain == "spectrum" for name in self.weights):
+            transform = (
+                partial(spectrum, config=spectra) if isinstance(spectra, STFTConfig) else spectra
+            )
+            pairs["spectrum"] = (transform(waveforms[0]), transform(waveforms[1]))
+        return pairs
+
+
+def grouped(estimates: Tensor, groups: Tensor) -> Tensor:
+    """Sum stems to targets, so that the loss of a group is that of its sum.
+
+    Shape: `(batch, stems, ...)` waveforms or spectra and groups `(targets, stems)` of 0 and 1,
+    to `(batch, targets, ...)`.
+
+    Raises:
+        ValueError: if the groups are not of so many stems.
+    """
+    if groups.ndim != 2 or groups.shape[1] != estimates.shape[1]:
+        raise ValueError(
+            f"groups must be (targets, {estimates.shape[1]}), not {tuple(groups.shape)}"
+        )
+    matrix = groups.to(dtype=estimates.dtype, device=estimates.device)
+    sums: Tensor = torch.tensordot(matrix, estimates, dims=([1], [1]))
+    return sums.movedim(0, 1)
+
+
+def spectrum(signal: Tensor, *, config: STFTConfig) -> Tensor:
+    """Transform whole waveforms at once, differentiably.
+
+    Equal to `unmixcli.dsp.stft.stft`.
+
+    Shape: `(..., samples)` float32 to `(..., bins, frames)` complex64.
+    """
+    reflect = config.edge == "reflect" and signal.shape[-1] > config.n_fft // 2
+    frames: Tensor = torch.stft(
+        signal.reshape(-1, signal.shape[-1]),
+        config.n_fft,
+        config.hop_samples,
+        window=config.window_tensor(device=signal.device),
+        center=True,
+        pad_mode="reflect" if reflect else "constant",
+        return_complex=True,
+    )
+    return frames.reshape(*signal.shape[:-1], *frames.shape[-2:])
+
+
+def _check(estimate: Tensor, target: Tensor, known: Tensor) -> None:
+    if estimate.ndim != 4 or estimate.shape != target.shape:
+        raise ValueError(
+            "estimate and target must both be (batch, stems, channels, samples), "
+            f"not {tuple(estimate.shape)} and {tuple(target.shape)}"
+        )
+    if known.shape != estimate.shape[:2] or known.dtype != torch.bool:
+        raise ValueError(
+            f"known must be bool {tuple(estimate.shape[:2])}, "
+            f"not {known.dtype} {tuple(known.shape)}"
+        )
+
+
+def _only(waveforms: Tensor, known: Tensor) -> Tensor:
+    # Zeros, not a factor of 0: that would turn a NaN of an unknown entry into one of the gradient.
+    return torch.where(known[..., None, None], waveforms, torch.zeros_like(waveforms))
+
+
+def _known_mean(values: Tensor, known: Tensor) -> Tensor:
+    return (values * known).sum() / known.sum().clamp_min(1)
+
+
+def _log(magnitudes: Tensor) -> Tensor:
+    return (magnitudes + _MAGNITUDE).log()
+
+
+def _mean(values: Tensor) -> Tensor:
+    return values.flatten(2).mean(-1)

@@ -1,0 +1,260 @@
+"""A training from recipe to model: packs, excerpts, loop, export."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from unmixcli.errors import InputError, UsageError
+from unmixcli.training import events
+from unmixcli.training.checkpoint import LAST
+from unmixcli.training.excerpts import Drawing, ExcerptSource, validation_batches
+from unmixcli.training.export import export_model
+from unmixcli.training.logs import Logs
+from unmixcli.training.loop import Outcome, Trainer, ValidationSet
+from unmixcli.training.model import untrained_model
+from unmixcli.training.pack import PackedTrack, pack_all, resident
+from unmixcli.training.recipe import Recipe, Source
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training happens.
+
+    Attributes:
+        folder: of its checkpoints, logs and model; made if it is not there.
+        base: what paths of the recipe are relative to.
+        device: where to train.
+        recipe_text: the recipe's file, for the model's folder.
+    """
+
+    folder: Path
+    base: Path
+    device: torch.device
+    recipe_text: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training runs on.
+
+    Attributes:
+        source: of the excerpts.
+        validation: one piece of each held-out song.
+        tracks: number of training tracks.
+        seconds: their length together.
+    """
+
+    source: ExcerptSource
+    validation: ValidationSet
+    tracks: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a recipe would do, measured on two steps.
+
+    Attributes:
+        parameters: numbers that are trained.
+        tracks: training tracks.
+        hours: of training tracks.
+        validation: validation tracks.
+        excerpt_s: length of an excerpt, as the transform's frames make it.
+        step_s: seconds of a step with its data.
+        data_s: seconds that its data alone take.
+        peak_bytes: of the process, or of the GPU.
+    """
+
+    parameters: int
+    tracks: int
+    hours: float
+    validation: int
+    excerpt_s: float
+    step_s: float
+    data_s: float
+    peak_bytes: int
+
+
+def train(
+    recipe: Recipe,
+    place: Place,
+    *,
+    resume: bool = False,
+    listener: events.Listener = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train the model of a recipe, and write it to `model` in the folder.
+
+    Raises:
+        UsageError: for a recipe that contradicts itself, a folder that holds a training though
+            none is resumed, or none though one is.
+        InputError: for data that cannot be read.
+        ResourceError: if the disk is full or the loss is not finite.
+    """
+    _check_folder(place.folder, resume=resume)
+    prepared = prepare(recipe, place, listener=listener)
+    place.folder.mkdir(parents=True, exist_ok=True)
+    told: list[events.Listener] = [listener]
+
+    def tell(event: events.Event) -> None:
+        for hear in told:
+            hear(event)
+
+    trainer = _trainer(recipe, prepared, place, listener=tell, stop=stop)
+    if resume:
+        trainer.resume()
+    with Logs(place.folder, step=trainer.step) as logs:
+        told.append(logs)
+        outcome = trainer.run()
+    export_model(outcome.model, recipe, place.folder / "model", recipe_text=place.recipe_text)
+    return outcome
+
+
+def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _: None) -> Check:
+    """Take two steps of a recipe that leave nothing but packs behind, and measure them.
+
+    Raises:
+        UsageError, InputError, ResourceError: as `train`.
+    """
+    prepared = prepare(recipe, place, listener=listener)
+    started = time.perf_counter()
+    prepared.source.batch(0)
+    data_s = time.perf_counter() - started
+    schedule = recipe.schedule.model_copy(update={"steps": 2})
+    short = recipe.model_copy(update={"schedule": schedule})
+    times: list[float] = []
+
+    def note(event: events.Event) -> None:
+        if isinstance(event, events.Stepped):
+            times.append(1 / event.steps_per_s)
+
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = _trainer(
+            short,
+            replace(prepared, validation=()),
+            replace(place, folder=Path(folder)),
+            listener=note,
+        )
+        trainer.run()
+    return Check(
+        parameters=sum(weight.numel() for weight in untrained_model(recipe).parameters()),
+        tracks=prepared.tracks,
+        hours=prepared.seconds / 3600,
+        validation=len(prepared.validation),
+        excerpt_s=prepared.source.drawing.samples / recipe.network.sample_rate,
+        step_s=times[-1],
+        data_s=data_s,
+        peak_bytes=_peak_bytes(place.device),
+    )
+
+
+def prepare(
+    recipe: Recipe, place: Place, *, listener: events.Listener = lambda _: None
+) -> Prepared:
+    """Pack the data of a recipe and split them.
+
+    Raises:
+        UsageError, InputError, ResourceError: as `train`.
+    """
+    cache = place.base / recipe.data.cache
+
+    def packed(sources: Sequence[Source]) -> list[PackedTrack]:
+        placed = [s.model_copy(update={"path": place.base / s.path}) for s in sources]
+        return pack_all(
+            placed, recipe.network, cache=cache, notice=lambda m: listener(events.Noticed(m))
+        )
+
+    training = packed(recipe.data.train)
+    held = packed(recipe.data.validation)
+    if not held and recipe.data.hold_out:
+        training, held = split_off(training, every=recipe.data.hold_out)
+    if not held:
+        listener(events.Noticed("no validation: no song is held out"))
+    rate, stems = recipe.network.sample_rate, recipe.network.stems
+    samples = _whole_frames(recipe, recipe.validation.seconds)
+    training = resident(training, place.device)
+    return Prepared(
+        _source(recipe, training),
+        list(validation_batches(held, stems=stems, samples=samples)),
+        len(training),
+        sum(track.samples for track in training) / rate,
+    )
+
+
+def split_off(
+    tracks: Sequence[PackedTrack], *, every: int
+) -> tuple[list[PackedTrack], list[PackedTrack]]:
+    """Take every so-manieth song, a track of several stems, for the validation."""
+    songs = [track for track in tracks if len(track.audio) > 1]
+    held = songs[every - 1 :: every]
+    names = {id(track) for track in held}
+    return [track for track in tracks if id(track) not in names], held
+
+
+def _source(recipe: Recipe, tracks: Sequence[PackedTrack]) -> ExcerptSource:
+    excerpts = recipe.excerpts
+    drawing = Drawing(
+        samples=_whole_frames(recipe, excerpts.seconds),
+        batch=excerpts.batch,
+        remix=excerpts.remix,
+        active=excerpts.active,
+        seed=recipe.seed,
+    )
+    return ExcerptSource(tracks, stems=recipe.network.stems, drawing=drawing)
+
+
+def _whole_frames(recipe: Recipe, seconds: float) -> int:
+    """Samples whose frames a network takes: the nearest multiple, at least one."""
+    hop, multiple = recipe.network.stft.hop_samples, recipe.network.chunks.multiple
+    frames = seconds * recipe.network.sample_rate / hop
+    return (max(1, round(frames / multiple)) * multiple - 1) * hop
+
+
+def _trainer(
+    recipe: Recipe,
+    prepared: Prepared,
+    place: Place,
+    *,
+    listener: events.Listener,
+    stop: Callable[[], bool] = lambda: False,
+) -> Trainer:
+    try:
+        return Trainer(
+            recipe,
+            prepared.source,
+            validation=prepared.validation,
+            folder=place.folder,
+            device=place.device,
+            listener=listener,
+            stop=stop,
+        )
+    except ValueError as error:
+        raise UsageError(f"recipe {recipe.name}: {error}") from error
+
+
+def _check_folder(folder: Path, *, resume: bool) -> None:
+    found = (folder / LAST).is_file()
+    if found and not resume:
+        raise UsageError(
+            f"{folder} holds a training; go on by --resume, or name another folder by --out"
+        )
+    if resume and not found:
+        raise InputError(f"{folder} holds no checkpoint to go on from; leave --resume out")
+
+
+def _peak_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
