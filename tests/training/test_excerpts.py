@@ -43,7 +43,9 @@ def test_an_excerpt_of_one_song_has_its_stems_alone() -> None:
 
 def test_a_remix_draws_each_stem_from_any_track() -> None:
     tracks = [track("a", *SOLOS), track("b", *SOLOS, value=8)]
-    found = {tuple(e) for e in source(tracks, remix=1, batch=64).batch(0).targets[:, :, 0, 0].tolist()}
+    found = {
+        tuple(e) for e in source(tracks, remix=1, batch=64).batch(0).targets[:, :, 0, 0].tolist()
+    }
     assert found == {(v, d, b) for v in (0, 8) for d in (1, 9) for b in (2, 10)}
 
 

@@ -76,9 +76,7 @@ def test_a_kill_costs_no_more_than_the_steps_since_the_checkpoint(tmp_path, reci
 
 
 def test_training_learns(run) -> None:
-    outcome, told = run(
-        "schedule.steps=150", "validation.every=150", "optimiser.learning_rate=0.01"
-    )
+    outcome, _ = run("schedule.steps=150", "validation.every=150", "optimiser.learning_rate=0.01")
     assert outcome.score > 10
 
 
@@ -116,7 +114,7 @@ def test_validation_names_targets_by_their_stems(run) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_and_says_what_to_do(tmp_path, run) -> None:
-    with pytest.raises(ResourceError, match="lower optimiser.learning_rate"):
+    with pytest.raises(ResourceError, match=r"lower optimiser\.learning_rate"):
         run("optimiser.learning_rate=1e30", "schedule.steps=50", "optimiser.clip=0.0")
 
 

@@ -19,9 +19,7 @@ def packed(songs, recipe, tmp_path):
     def pack(**changes):
         said: list[str] = []
         source = Source(path=songs, **changes)
-        tracks = pack_source(
-            source, recipe().network, cache=tmp_path / "packs", notice=said.append
-        )
+        tracks = pack_source(source, recipe().network, cache=tmp_path / "packs", notice=said.append)
         return tracks, said
 
     return pack

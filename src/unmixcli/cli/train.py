@@ -11,7 +11,9 @@ from unmixcli.cli.separate import Device
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
+    recipe: Annotated[
+        Path, typer.Argument(help="A recipe: a TOML file, or a name such as unet-2017.")
+    ],
     data: Annotated[
         list[Path] | None,
         typer.Option("--data", help="Train on these folders instead of the recipe's; repeatable."),
@@ -35,9 +37,7 @@ def train(
     ] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", help="KEY=VALUE of the recipe, say excerpts.batch=4; repeatable."
-        ),
+        typer.Option("--set", help="KEY=VALUE of the recipe, say excerpts.batch=4; repeatable."),
     ] = None,
 ) -> int:
     """Train a model by a recipe; Ctrl-C saves, --resume goes on to the bit.

@@ -16,7 +16,7 @@ from unmixcli.cli.train_display import check_lines, open_display
 from unmixcli.errors import ResourceError
 from unmixcli.separation.device import resolve_device
 from unmixcli.training.model import card_of
-from unmixcli.training.recipe import Data, Recipe, Source, read_recipe
+from unmixcli.training.recipe import Data, Recipe, Source, builtin_recipes, read_recipe
 
 INTERRUPTED = 130
 
@@ -43,11 +43,11 @@ def run(arguments: Arguments) -> int:
         raise ResourceError(
             f"training needs {error.name}; install it by: pip install 'unmixcli[train]'"
         ) from error
-    recipe = _recipe(arguments)
+    path, base = _recipe_place(arguments.recipe)
+    recipe = _recipe(arguments, path)
     folder = arguments.out or Path("training") / recipe.name
     device = resolve_device(arguments.device.value, card=card_of(recipe))
-    text = arguments.recipe.read_text(encoding="utf-8")
-    place = Place(folder, arguments.recipe.absolute().parent, device, text)
+    place = Place(folder, base, device, path.read_text(encoding="utf-8"))
     if arguments.check:
         with open_display(recipe) as display:
             measured = check(recipe, place, listener=display)
@@ -62,8 +62,16 @@ def run(arguments: Arguments) -> int:
     return INTERRUPTED if asked.interrupted else 0
 
 
-def _recipe(arguments: Arguments) -> Recipe:
-    recipe = read_recipe(arguments.recipe, changes=arguments.change or ())
+def _recipe_place(given: Path) -> tuple[Path, Path]:
+    """A recipe's file and what its paths are relative to: its folder, or here if it is ours."""
+    ours = builtin_recipes()
+    if given.exists() or str(given) not in ours:
+        return given, given.absolute().parent
+    return ours[str(given)], Path.cwd()
+
+
+def _recipe(arguments: Arguments, path: Path) -> Recipe:
+    recipe = read_recipe(path, changes=arguments.change or ())
     if not arguments.data:
         return recipe
     sources = tuple(Source(path=path.absolute()) for path in arguments.data)

@@ -135,7 +135,7 @@ class ExcerptSource:
         groups, audio, weight = self._remixed(random) if remixed else self._of_one_song(random)
         if self._augment is not None:
             audio = self._augment(audio, random)
-        audio = audio[..., : self.drawing.samples]
+        audio = _as_long(audio, self.drawing.samples)
         return self._laid_out(groups, audio, weight)
 
     def _of_one_song(self, random: np.random.Generator) -> _Rows:
@@ -174,7 +174,7 @@ class ExcerptSource:
     def _cut(self, track: PackedTrack, rows: slice, start: int) -> Tensor:
         cut = track.audio[rows, :, start : start + self._length]
         audio = cut if isinstance(cut, Tensor) else torch.from_numpy(np.array(cut))
-        return F.pad(audio.float(), (0, self._length - audio.shape[-1]))
+        return _as_long(audio.float(), self._length)
 
     def _laid_out(
         self, groups: Sequence[tuple[int, ...]], audio: Tensor, weight: float
@@ -187,6 +187,11 @@ class ExcerptSource:
             matrix[row, list(members)] = 1.0
             known[row] = True
         return audio.sum(dim=0), targets, matrix, known, torch.tensor(weight)
+
+
+def _as_long(audio: Tensor, samples: int) -> Tensor:
+    """Cut, or followed by silence."""
+    return F.pad(audio[..., :samples], (0, max(0, samples - audio.shape[-1])))
 
 
 _Rows = tuple[list[tuple[int, ...]], Tensor, float]

@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from unmixcli.dsp.stft import STFTConfig, istft
+from unmixcli.dsp.stft import STFTConfig
 from unmixcli.models.spectral import SpectralModel
 from unmixcli.training.excerpts import Batch
 from unmixcli.training.losses import LOSSES, spectrum
@@ -95,4 +95,19 @@ class _Pair:
     @cached_property
     def waveforms(self) -> tuple[Tensor, Tensor]:
         samples = self._targets.shape[-1]
-        return istft(self._estimates, config=self._config, samples=samples), self._targets
+        return waveform(self._estimates, config=self._config, samples=samples), self._targets
+
+
+def waveform(spectra: Tensor, *, config: STFTConfig, samples: int) -> Tensor:
+    """Invert whole spectra at once, differentiably; equal to `unmixcli.dsp.stft.istft`.
+
+    Shape: `(..., bins, frames)` complex to `(..., samples)` float32.
+    """
+    signal = torch.istft(
+        spectra.reshape(-1, *spectra.shape[-2:]),
+        config.n_fft,
+        config.hop_samples,
+        window=config.window_tensor(device=spectra.device),
+        length=samples,
+    )
+    return signal.reshape(*spectra.shape[:-2], samples)

@@ -205,6 +205,11 @@ class Recipe(_Strict):
     export: Export = Export()
 
 
+def builtin_recipes() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.toml"))}
+
+
 def read_recipe(path: Path, *, changes: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe.
 

@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from unmixcli.errors import InputError, UsageError
 from unmixcli.training import events
+from unmixcli.training.augment.chain import AUGMENTATIONS, Step, apply
 from unmixcli.training.checkpoint import LAST
 from unmixcli.training.excerpts import Drawing, ExcerptSource, validation_batches
 from unmixcli.training.export import export_model
@@ -21,6 +24,9 @@ from unmixcli.training.loop import Outcome, Trainer, ValidationSet
 from unmixcli.training.model import untrained_model
 from unmixcli.training.pack import PackedTrack, pack_all, resident
 from unmixcli.training.recipe import Recipe, Source
+
+# Share of an excerpt that is cut beyond it where augmentation may shorten it.
+_SPARE = 0.35
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,9 @@ def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _:
         UsageError, InputError, ResourceError: as `train`.
     """
     prepared = prepare(recipe, place, listener=listener)
+    prepared.source.batch(0)  # what is loaded at the first call
     started = time.perf_counter()
-    prepared.source.batch(0)
+    prepared.source.batch(1)
     data_s = time.perf_counter() - started
     schedule = recipe.schedule.model_copy(update={"steps": 2})
     short = recipe.model_copy(update={"schedule": schedule})
@@ -200,14 +207,32 @@ def split_off(
 
 def _source(recipe: Recipe, tracks: Sequence[PackedTrack]) -> ExcerptSource:
     excerpts = recipe.excerpts
+    samples = _whole_frames(recipe, excerpts.seconds)
+    chain = _chain(recipe)
+    changes_length = any(not AUGMENTATIONS[step.name].keeps_length for step in chain)
     drawing = Drawing(
-        samples=_whole_frames(recipe, excerpts.seconds),
+        samples=samples,
         batch=excerpts.batch,
         remix=excerpts.remix,
         active=excerpts.active,
         seed=recipe.seed,
+        spare=round(_SPARE * samples) if changes_length else 0,
     )
-    return ExcerptSource(tracks, stems=recipe.network.stems, drawing=drawing)
+
+    def augment(rows: Tensor, random: np.random.Generator) -> Tensor:
+        generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+        rate = recipe.network.sample_rate
+        return apply(chain, rows, sample_rate=rate, generator=generator)
+
+    stems = recipe.network.stems
+    return ExcerptSource(tracks, stems=stems, drawing=drawing, augment=augment if chain else None)
+
+
+def _chain(recipe: Recipe) -> list[Step]:
+    try:
+        return [Step(step.name, step.probability, step.strength) for step in recipe.augment]
+    except ValueError as error:
+        raise UsageError(f"augment: {error}") from error
 
 
 def _whole_frames(recipe: Recipe, seconds: float) -> int:

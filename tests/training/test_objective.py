@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from unmixcli.dsp.stft import STFTConfig, istft, stft
+from unmixcli.training.excerpts import Batch
+from unmixcli.training.objective import Objective, waveform
+
+CONFIG = STFTConfig(n_fft=64, hop_samples=16)
+
+
+def batch(targets, *, groups=None, known=None, weights=None) -> Batch:
+    count, stems = targets.shape[:2]
+    return Batch(
+        mix=targets.sum(dim=1),
+        targets=targets,
+        groups=torch.eye(stems).expand(count, -1, -1) if groups is None else groups,
+        known=torch.ones(count, stems, dtype=torch.bool) if known is None else known,
+        weights=torch.ones(count) if weights is None else weights,
+    )
+
+
+@pytest.fixture
+def noise():
+    random = torch.Generator().manual_seed(0)
+    return torch.randn(3, 2, 1, 320, generator=random)
+
+
+def spectra(stems):
+    return stft(stems, config=CONFIG)
+
+
+@pytest.mark.parametrize("name", ["l1_magnitude", "l1_waveform", "kl_magnitude"])
+def test_the_truth_costs_nothing(noise, name) -> None:
+    total, parts = Objective({name: 2.0}, config=CONFIG)(spectra(noise), batch(noise))
+    assert abs(float(total)) < 1e-6
+    assert parts.keys() == {name}
+
+
+def test_the_total_is_the_weighted_sum(noise) -> None:
+    weights = {"l1_waveform": 0.5, "l2_magnitude": 3.0, "sdr": 1.0}
+    total, parts = Objective(weights, config=CONFIG)(spectra(0.5 * noise), batch(noise))
+    expected = sum(weights[name] * float(parts[name]) for name in weights)
+    assert float(total) == pytest.approx(expected, rel=1e-6)
+    assert float(parts["l1_waveform"]) == pytest.approx(0.5 * float(noise.abs().mean()), rel=1e-5)
+    assert float(parts["sdr"]) == pytest.approx(-1.0, abs=1e-6)
+
+
+def test_a_group_is_judged_by_its_sum(noise) -> None:
+    """Stems that are wrong but sum to the right group cost nothing."""
+    estimates = spectra(torch.stack([noise[:, 0] + 1, noise[:, 1] - 1], dim=1))
+    whole = torch.stack([noise.sum(dim=1), torch.zeros_like(noise[:, 0])], dim=1)
+    groups = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).expand(3, -1, -1)
+    known = torch.tensor([[True, False]]).expand(3, -1)
+    given = batch(whole, groups=groups, known=known)
+    total, _ = Objective({"l1_waveform": 1.0}, config=CONFIG)(estimates, given)
+    assert float(total) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["l1_magnitude", "si_sdr"])
+def test_what_is_unknown_has_neither_cost_nor_gradient(noise, name) -> None:
+    known = torch.tensor([[True, False]]).expand(3, -1)
+    other = noise.clone()
+    other[:, 1] = math.nan
+    estimates = spectra(noise * 0.3).requires_grad_()
+    total, _ = Objective({name: 1.0}, config=CONFIG)(estimates, batch(noise, known=known))
+    total.backward()
+    assert float(estimates.grad[:, 0].abs().sum()) > 0
+    assert float(estimates.grad[:, 1].abs().sum()) == 0
+
+
+def test_excerpts_count_by_their_weights(noise) -> None:
+    estimates = noise.clone()
+    estimates[0] += 1
+    weights = torch.tensor([2.0, 1.0, 1.0])
+    total, _ = Objective({"l1_waveform": 1.0}, config=CONFIG)(
+        spectra(estimates), batch(noise, weights=weights)
+    )
+    assert float(total) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_nothing_known_costs_nothing(noise) -> None:
+    known = torch.zeros(3, 2, dtype=torch.bool)
+    estimates = spectra(noise * 0.3).requires_grad_()
+    total, _ = Objective({"l1_magnitude": 1.0}, config=CONFIG)(estimates, batch(noise, known=known))
+    total.backward()
+    assert total.item() == 0
+    assert not estimates.grad.abs().any()
+
+
+def test_an_unknown_loss() -> None:
+    with pytest.raises(ValueError, match="l3 is no loss"):
+        Objective({"l3": 1.0}, config=CONFIG)
+
+
+@pytest.mark.parametrize(
+    "config", [CONFIG, STFTConfig(n_fft=64, hop_samples=16, window_samples=48, window="hamming")]
+)
+def test_the_inverse_is_that_of_the_engine(noise, config) -> None:
+    changed = stft(noise, config=config) * 1j
+    ours = waveform(changed, config=config, samples=320)
+    torch.testing.assert_close(ours, istft(changed, config=config, samples=320), rtol=0, atol=1e-5)
