@@ -11,6 +11,7 @@ CONFIGS = [
     STFTConfig(n_fft=512, hop_samples=128),
     STFTConfig(n_fft=512, hop_samples=128, edge="reflect"),
     STFTConfig(n_fft=1024, hop_samples=384, window_samples=1024, edge="reflect"),
+    STFTConfig(n_fft=1024, hop_samples=768),
     STFTConfig(n_fft=512, hop_samples=96, window_samples=301, window="hamming"),
 ]
 LENGTHS = [1, 255, 256, 257, 511, 512, 513, 4000, 20011]
@@ -44,7 +45,11 @@ def test_equals_torch(config: STFTConfig, samples: int) -> None:
         pad_mode="reflect" if config.edge == "reflect" else "constant",
         return_complex=True,
     )
-    torch.testing.assert_close(stft(signal, config=config), expected, atol=1e-4, rtol=0)
+    ours = stft(signal, config=config)
+    if config.hop_samples <= config.n_fft // 2:
+        assert ours.shape == expected.shape
+    # A hop longer than half the window may want a frame more, to reach the signal's end.
+    torch.testing.assert_close(ours[..., : expected.shape[-1]], expected, atol=1e-4, rtol=0)
 
 
 def test_masked_spectrum_inverts_as_torch_does() -> None:
@@ -98,7 +103,9 @@ def test_wrong_number_of_frames_is_refused() -> None:
     "wrong",
     [
         {"n_fft": 63},
-        {"n_fft": 64, "hop_samples": 33},
+        {"n_fft": 64, "hop_samples": 49},
+        {"n_fft": 64, "hop_samples": 33, "edge": "reflect"},
+        {"n_fft": 64, "hop_samples": 25, "window_samples": 48},
         {"n_fft": 64, "hop_samples": 0},
         {"n_fft": 64, "window_samples": 65},
     ],

@@ -1,8 +1,9 @@
 """Short-time Fourier transform and its inverse, one-shot and streaming.
 
 Frame t is centred on sample t * hop: the signal is extended by n_fft // 2 on both sides, with zeros
-or by reflection. A signal of n samples has n // hop + 1 frames, and none if it is empty. Spectra
-are `(..., bins, frames)` complex64, bins = n_fft // 2 + 1.
+or by reflection. A signal of n samples has n // hop + 1 frames (one more if a hop is longer than
+half the window and the last frame would hardly reach the end), and none if it is empty. Spectra are
+`(..., bins, frames)` complex64, bins = n_fft // 2 + 1.
 
 The inverse divides the overlap-added frames by the sum of squared windows (Griffin and Lim 1984,
 eq. 6), so that it is exact for every hop at which that sum has no zero, up to both ends.
@@ -47,10 +48,11 @@ class STFTConfig:
             raise ValueError(f"n_fft must be even and positive, not {self.n_fft}")
         if not 0 < length <= self.n_fft:
             raise ValueError(f"window_samples must lie in 1..{self.n_fft}, not {length}")
-        if not 0 < self.hop_samples <= length // 2:
+        plain = self.edge == "zeros" and length == self.n_fft
+        most, share = (length * 3 // 4, "three quarters of") if plain else (length // 2, "half")
+        if not 0 < self.hop_samples <= most:
             raise ValueError(
-                f"hop_samples must lie in 1..{length // 2} (half the window), "
-                f"not {self.hop_samples}"
+                f"hop_samples must lie in 1..{most} ({share} the window), not {self.hop_samples}"
             )
 
     @property
@@ -65,7 +67,18 @@ class STFTConfig:
 
     def frames(self, samples: int) -> int:
         """Frames of a signal of so many samples."""
-        return samples // self.hop_samples + 1 if samples else 0
+        if not samples:
+            return 0
+        return (samples + self.extension_after - self.n_fft // 2) // self.hop_samples + 1
+
+    @property
+    def extension_after(self) -> int:
+        """Samples by which the signal is extended at its end.
+
+        Hops longer than half the window want a frame there that does not only end in the signal.
+        """
+        half = self.n_fft // 2
+        return half if self.hop_samples <= half else half + self.hop_samples - self.n_fft // 4
 
     def window_tensor(self, *, device: torch.device | None = None) -> Tensor:
         """The window, padded with zeros to n_fft, float32."""
@@ -139,7 +152,7 @@ class STFTStream:
 
     def _extend(self, signal: Tensor, *, left: bool) -> Tensor:
         half = self.config.n_fft // 2
-        pad = (half, 0) if left else (0, half)
+        pad = (half, 0) if left else (0, self.config.extension_after)
         # At the end n_fft - hop samples or more are pending, and hop <= n_fft // 2: enough.
         if self.config.edge == "reflect" and self._samples > half:
             flat = signal.reshape(1, -1, signal.shape[-1])
@@ -176,6 +189,7 @@ class InverseSTFTStream:
     def reset(self) -> None:
         """Forget the frames."""
         self._tail: Tensor | None = None
+        self._held: Tensor | None = None
         self._weight: Tensor | None = None
         self._frames = 0
         self._empty: Tensor | None = None
@@ -198,7 +212,7 @@ class InverseSTFTStream:
         done = frames * hop
         self._tail, self._weight = signal[..., done:].clone(), weight[done:].clone()
         self._frames += frames
-        return self._deliver(signal[..., :done], weight[:done])
+        return self._held_back(self._deliver(signal[..., :done], weight[:done]))
 
     def finish(self, samples: int) -> Tensor:
         """Return the last samples of a signal of `samples`.
@@ -216,7 +230,19 @@ class InverseSTFTStream:
                 raise ValueError("finish() before any push(): the number of channels is not known")
             return self._empty
         rest = self._deliver(self._tail, self._weight)
+        if self._held is not None:
+            rest = torch.cat((self._held, rest), dim=-1)
         return rest[..., : samples - (self._delivered - rest.shape[-1])]
+
+    def _held_back(self, done: Tensor) -> Tensor:
+        """Keep what may lie behind the signal's end, which long hops can reach."""
+        hold = 2 * (self.config.extension_after - self.config.n_fft // 2)
+        if not hold:
+            return done
+        whole = done if self._held is None else torch.cat((self._held, done), dim=-1)
+        count = max(0, whole.shape[-1] - hold)
+        self._held = whole[..., count:]
+        return whole[..., :count]
 
     def _overlap_add(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
         frames = spectrum.shape[-1]

@@ -18,6 +18,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from unmixcli.dsp.stft import STFTConfig
 
@@ -280,8 +281,9 @@ def spectrum(signal: Tensor, *, config: STFTConfig) -> Tensor:
     Shape: `(..., samples)` float32 to `(..., bins, frames)` complex64.
     """
     reflect = config.edge == "reflect" and signal.shape[-1] > config.n_fft // 2
+    flat = signal.reshape(-1, signal.shape[-1])
     frames: Tensor = torch.stft(
-        signal.reshape(-1, signal.shape[-1]),
+        functional.pad(flat, (0, config.extension_after - config.n_fft // 2)),
         config.n_fft,
         config.hop_samples,
         window=config.window_tensor(device=signal.device),

@@ -207,7 +207,8 @@ class Recipe(_Strict):
 
 def builtin_recipes() -> dict[str, Path]:
     """The recipes that come with the package, by name."""
-    return {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.toml"))}
+    paths = (Path(__file__).parent / "recipes").glob("*.toml")
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 def read_recipe(path: Path, *, changes: Sequence[str] = ()) -> Recipe:
