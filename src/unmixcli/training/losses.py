@@ -1,4 +1,4 @@
-"""What training minimises: one value for each estimate and target, and their weighted sum.
+"""What training minimises: one value for each estimate and target.
 
 Waveforms are `(batch, stems, channels, samples)`, spectra `(batch, stems, channels, bins, frames)`
 complex, of which only the magnitudes count. Every loss gives one value per (batch, stem), so that
@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -32,7 +31,6 @@ _RATIO = 1e-8
 # Added to magnitudes before a logarithm: noise at -86 dB of full scale in 1024 Hann samples.
 _MAGNITUDE = 1e-3
 
-_TRANSFORM = STFTConfig()
 
 # Yamamoto, Song and Kim 2020 ("Parallel WaveGAN"), table 1.
 _RESOLUTIONS = (
@@ -42,7 +40,6 @@ _RESOLUTIONS = (
 )
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-Spectra = Callable[[Tensor], Tensor]
 
 
 def l1_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
@@ -181,98 +178,6 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class WeightedLoss:
-    """A weighted sum of losses over the stems that are known.
-
-    Attributes:
-        weights: the weight of each loss, by its name in `LOSSES`.
-
-    Raises:
-        ValueError: for no loss, an unknown one, or a weight that is negative or not finite.
-    """
-
-    weights: Mapping[str, float]
-
-    def __post_init__(self) -> None:
-        """Check the names and weights."""
-        unknown = sorted(set(self.weights) - set(LOSSES))
-        if unknown or not self.weights:
-            raise ValueError(
-                f"losses must be some of {', '.join(LOSSES)}, not {', '.join(unknown) or 'none'}"
-            )
-        for name, weight in self.weights.items():
-            if not (math.isfinite(weight) and weight >= 0):
-                raise ValueError(f"the weight of {name} must be 0 or more, not {weight}")
-
-    def __call__(
-        self,
-        estimate: Tensor,
-        target: Tensor,
-        *,
-        known: Tensor,
-        spectra: STFTConfig | Spectra = _TRANSFORM,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compare the known stems.
-
-        What stands in unknown entries of the target, even NaN, has no influence, and their
-        estimates get no gradient. If none is known, the total is 0.
-
-        Shape: waveforms `(batch, stems, channels, samples)`, known `(batch, stems)` bool.
-
-        Args:
-            estimate: waveforms of the stems.
-            target: the true ones.
-            known: which entries of the target are to be trusted.
-            spectra: waveforms to complex spectra, or the settings of the transform that does so.
-
-        Returns:
-            The weighted sum, and each loss before its weight, detached; both means over the
-            known entries.
-
-        Raises:
-            ValueError: if the shapes differ.
-        """
-        _check(estimate, target, known)
-        pairs = self._pairs((_only(estimate, known), _only(target, known)), spectra)
-        values = {
-            name: _known_mean(LOSSES[name].function(*pairs[LOSSES[name].domain]), known)
-            for name in self.weights
-        }
-        total = torch.stack([values[name] * weight for name, weight in self.weights.items()]).sum()
-        return total, {name: value.detach() for name, value in values.items()}
-
-    def _pairs(
-        self, waveforms: tuple[Tensor, Tensor], spectra: STFTConfig | Spectra
-    ) -> dict[str, tuple[Tensor, Tensor]]:
-        """Estimate and target by domain; the spectra only if a loss wants them."""
-        pairs = {"waveform": waveforms}
-        if any(LOSSES[name].domain == "spectrum" for name in self.weights):
-            transform = (
-                partial(spectrum, config=spectra) if isinstance(spectra, STFTConfig) else spectra
-            )
-            pairs["spectrum"] = (transform(waveforms[0]), transform(waveforms[1]))
-        return pairs
-
-
-def grouped(estimates: Tensor, groups: Tensor) -> Tensor:
-    """Sum stems to targets, so that the loss of a group is that of its sum.
-
-    Shape: `(batch, stems, ...)` waveforms or spectra and groups `(targets, stems)` of 0 and 1,
-    to `(batch, targets, ...)`.
-
-    Raises:
-        ValueError: if the groups are not of so many stems.
-    """
-    if groups.ndim != 2 or groups.shape[1] != estimates.shape[1]:
-        raise ValueError(
-            f"groups must be (targets, {estimates.shape[1]}), not {tuple(groups.shape)}"
-        )
-    matrix = groups.to(dtype=estimates.dtype, device=estimates.device)
-    sums: Tensor = torch.tensordot(matrix, estimates, dims=([1], [1]))
-    return sums.movedim(0, 1)
-
-
 def spectrum(signal: Tensor, *, config: STFTConfig) -> Tensor:
     """Transform whole waveforms at once, differentiably.
 
@@ -292,28 +197,6 @@ def spectrum(signal: Tensor, *, config: STFTConfig) -> Tensor:
         return_complex=True,
     )
     return frames.reshape(*signal.shape[:-1], *frames.shape[-2:])
-
-
-def _check(estimate: Tensor, target: Tensor, known: Tensor) -> None:
-    if estimate.ndim != 4 or estimate.shape != target.shape:
-        raise ValueError(
-            "estimate and target must both be (batch, stems, channels, samples), "
-            f"not {tuple(estimate.shape)} and {tuple(target.shape)}"
-        )
-    if known.shape != estimate.shape[:2] or known.dtype != torch.bool:
-        raise ValueError(
-            f"known must be bool {tuple(estimate.shape[:2])}, "
-            f"not {known.dtype} {tuple(known.shape)}"
-        )
-
-
-def _only(waveforms: Tensor, known: Tensor) -> Tensor:
-    # Zeros, not a factor of 0: that would turn a NaN of an unknown entry into one of the gradient.
-    return torch.where(known[..., None, None], waveforms, torch.zeros_like(waveforms))
-
-
-def _known_mean(values: Tensor, known: Tensor) -> Tensor:
-    return (values * known).sum() / known.sum().clamp_min(1)
 
 
 def _log(magnitudes: Tensor) -> Tensor:
