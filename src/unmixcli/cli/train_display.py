@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -87,7 +86,7 @@ def open_display(recipe: Recipe) -> Iterator[Lines]:
         yield bar
 
 
-def check_lines(recipe: Recipe, measured: Check, device: torch.device) -> Iterator[str]:
+def check_lines(recipe: Recipe, measured: Check, *, device: str) -> Iterator[str]:
     """What a recipe would do."""
     minutes = measured.step_s * recipe.schedule.steps / 60
     yield f"{recipe.name}: {', '.join(recipe.network.stems)} by {recipe.network.architecture}"
@@ -96,7 +95,7 @@ def check_lines(recipe: Recipe, measured: Check, device: torch.device) -> Iterat
     yield f"  {recipe.excerpts.batch} excerpts of {measured.excerpt_s:.2f} s a batch"
     yield f"  loss: {' + '.join(f'{weight:g} {name}' for name, weight in recipe.loss.items())}"
     yield (
-        f"  {measured.step_s:.2f} s a step on {device.type} (one batch of data alone "
+        f"  {measured.step_s:.2f} s a step on {device} (one batch of data alone "
         f"{measured.data_s:.3f} s), {measured.peak_bytes / 1e6:.0f} MB"
     )
     yield f"  {recipe.schedule.steps} steps: about {minutes:.0f} minutes"

@@ -51,7 +51,7 @@ def run(arguments: Arguments) -> int:
     if arguments.check:
         with open_display(recipe) as display:
             measured = check(recipe, place, listener=display)
-        for line in check_lines(recipe, measured, device):
+        for line in check_lines(recipe, measured, device=device.type):
             print(line)
         return 0
     with open_display(recipe) as display, _asked_to_stop(arguments.max_minutes) as asked:
