@@ -7,15 +7,13 @@ version, and its files are still there with the lengths that they had.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from unmixcli.errors import ResourceError
+from unmixcli.finished import write_text
 
 MANIFEST_SUFFIX = ".unmix.json"
 
@@ -85,16 +83,8 @@ class Manifest(_Record):
         Raises:
             ResourceError: if the folder or the disk refuse.
         """
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            # ASCII escapes keep file names that are not valid Unicode.
-            temporary.write_text(json.dumps(self.model_dump(), indent=2) + "\n", encoding="ascii")
-            temporary.replace(path)
-        except OSError as error:
-            raise ResourceError(f"{path}: cannot be written: {error.strerror}") from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        # ASCII escapes keep file names that are not valid Unicode.
+        write_text(path, json.dumps(self.model_dump(), indent=2) + "\n", encoding="ascii")
 
 
 def read_manifest(path: Path) -> Manifest | None:

@@ -9,13 +9,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
-from contextlib import suppress
 from pathlib import Path
 
-from unmixcli.errors import ResourceError
+from unmixcli import finished
 
 RUN_FILE = "run.json"
 _SCORES = "test"
@@ -45,20 +42,8 @@ def safe_name(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write to a temporary name and rename; the folder is made.
+    """Write a text file, whole or not at all; the folder is made.
 
     Raises `ResourceError` if the folder or the disk refuse.
     """
-    hidden = f".{path.name[-40:]}.{os.getpid()}.{threading.get_ident()}.part"
-    temporary = path.with_name(hidden)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise ResourceError(
-            f"{path}: cannot be written: {error.strerror}; choose another folder with --out"
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    finished.write_text(path, text, hint="; choose another folder with --out")

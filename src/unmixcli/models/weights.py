@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from unmixcli.errors import ModelError, ResourceError
+from unmixcli.errors import ModelError
+from unmixcli.finished import finished_file
 from unmixcli.models.card import Card, PackageSource, WeightFile
 from unmixcli.models.paths import cache_folder
 
@@ -117,16 +116,8 @@ def _convert_from_package(
             f"{checkpoint}: damaged or tampered with: its sha256 is {actual[:16]}…, the card says "
             f"{file.source.sha256[:16]}…; reinstall it by: {obtain_command(card)}"
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with finished_file(path) as temporary:
         convert(checkpoint, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise ResourceError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _package_path(file: WeightFile) -> Path | None:

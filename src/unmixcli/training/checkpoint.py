@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from unmixcli.errors import InputError, ResourceError, UsageError
+from unmixcli.finished import finished_file
 from unmixcli.training.recipe import Recipe
 
 LAST, BEST = "last.pt", "best.pt"
@@ -25,18 +26,15 @@ def write_checkpoint(path: Path, content: dict[str, Any], *, recipe: Recipe) -> 
     Raises:
         ResourceError: if the folder or the disk refuse.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     whole = {"version": _VERSION, "recipe": _fixed(recipe), **content}
-    try:
-        with temporary.open("wb") as file:
+    with finished_file(path) as temporary, temporary.open("wb") as file:
+        try:
             torch.save(whole, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise ResourceError(f"{path}: cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        except RuntimeError as error:
+            # torch's zip writer says so when a write falls short.
+            raise ResourceError(f"{path}: cannot be written: {error}") from error
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_checkpoint(path: Path, *, recipe: Recipe) -> dict[str, Any]:

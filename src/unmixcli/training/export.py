@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unmixcli.errors import ResourceError
+from unmixcli.finished import finished_folder, write_text
 from unmixcli.models.card import Score, WeightFile
 from unmixcli.models.catalogue import CARD_NAME
 from unmixcli.models.spectral import SpectralModel
@@ -45,22 +43,15 @@ def export_model(
         ResourceError: if it cannot be written.
     """
     adapter = trainable(recipe.network.architecture)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        temporary.mkdir(parents=True)
+    with finished_folder(folder) as temporary:
         files = tuple(
             _write_weights(temporary, role, state) for role, state in adapter.states(model).items()
         )
         card = card_of(recipe, files=files).model_copy(update={"scores": tuple(scores)})
         content = card.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        (temporary / CARD_NAME).write_text(toml_text(content), encoding="utf-8")
+        write_text(temporary / CARD_NAME, toml_text(content))
         if recipe_text:
-            (temporary / "recipe.toml").write_text(recipe_text, encoding="utf-8")
-        _swap(temporary, folder)
-    except OSError as error:
-        raise ResourceError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            write_text(temporary / "recipe.toml", recipe_text)
     return folder
 
 
@@ -69,15 +60,6 @@ def _write_weights(folder: Path, role: str, state: Mapping[str, Tensor]) -> Weig
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return WeightFile(role=role, name=path.name, sha256=digest, size=path.stat().st_size)
-
-
-def _swap(temporary: Path, folder: Path) -> None:
-    """Put a finished folder in the place of another."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
-        folder.rename(old)
-    temporary.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def toml_text(content: Mapping[str, Any]) -> str:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unmixcli.data.tracks import MIX, Track, load_stems, read_dataset, references
-from unmixcli.errors import InputError, ResourceError
+from unmixcli.errors import InputError
+from unmixcli.finished import finished_folder, write_text
 from unmixcli.models.catalogue import find_model
 from unmixcli.separation.session import open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
@@ -160,19 +159,10 @@ def _with_channels(audio: Audio, channels: int) -> Audio:
 
 
 def _write(folder: Path, targets: list[tuple[str, ...]], rows: Audio) -> None:
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        temporary.mkdir(parents=True)
+    with finished_folder(folder) as temporary:
         np.save(temporary / "audio.npy", rows.astype(np.float16))
         np.save(temporary / "levels.npy", _levels(rows))
-        (temporary / "pack.json").write_text(json.dumps({"targets": targets}), encoding="utf-8")
-        temporary.rename(folder)
-    except OSError as error:
-        # Another process may have made the same pack meanwhile.
-        if not folder.is_dir():
-            raise ResourceError(f"{folder}: cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_text(temporary / "pack.json", json.dumps({"targets": targets}))
 
 
 def _levels(rows: Audio, seconds: int = 256) -> Audio:

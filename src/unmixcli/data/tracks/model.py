@@ -8,13 +8,13 @@ than a stem that is not listed: nothing is known about that one.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from unmixcli.errors import InputError, UsageError
+from unmixcli.finished import write_text
 
 MIX = "mix"
 """The name of the mix among loaded stems; no stem may be called so."""
@@ -114,13 +114,7 @@ class Manifest:
             "dataset": self.dataset,
             "tracks": [_track_to_json(track, base) for track in self.tracks],
         }
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            text = json.dumps(content, indent=1, ensure_ascii=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
     def from_json(cls, path: Path) -> Manifest:
