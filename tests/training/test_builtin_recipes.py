@@ -39,7 +39,7 @@ def test_shapes_of_the_thesis(name: str) -> None:
     hop = recipe.network.stft.hop_samples
     mix = torch.randn(1, 1, (frames - 1) * hop, generator=torch.Generator().manual_seed(0)) * 0.1
     with torch.no_grad():
-        spectra = Trainee(model)(mix)
+        spectra = Trainee(model)(mix).spectra
     assert spectra.shape == (1, 2, 1, 513, frames)
 
 

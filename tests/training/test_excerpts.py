@@ -33,6 +33,7 @@ def test_shapes_and_that_the_mix_is_the_sum_of_the_targets() -> None:
     assert torch.equal(batch.targets.sum(dim=1), batch.mix)
     assert batch.known.all()
     assert torch.equal(batch.groups, torch.eye(3).expand(16, 3, 3))
+    assert batch.is_plain
 
 
 def test_an_excerpt_of_one_song_has_its_stems_alone() -> None:
@@ -61,6 +62,7 @@ def test_a_group_is_one_target_of_several_stems() -> None:
     batch = source([track("a", ("vocals",), ("drums", "bass"))], remix=0.5).batch(0)
     assert batch.known[0].tolist() == [True, True, False]
     assert batch.groups[0].tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+    assert not batch.is_plain
 
 
 def test_grouped_tracks_are_never_remixed() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from unmixcli.dsp.stft import STFTConfig, istft, stft
 from unmixcli.training.excerpts import Batch
-from unmixcli.training.objective import Objective, waveform
+from unmixcli.training.objective import Masked, Objective, waveform
 
 CONFIG = STFTConfig(n_fft=64, hop_samples=16)
 
@@ -30,7 +31,9 @@ def noise():
 
 
 def spectra(stems):
-    return stft(stems, config=CONFIG)
+    """Stems whose mix is 1 everywhere: the masks are the spectra."""
+    masks = stft(stems, config=CONFIG)
+    return Masked(masks, torch.ones_like(masks[:, 0]))
 
 
 @pytest.mark.parametrize("name", ["l1_magnitude", "l1_waveform", "kl_magnitude"])
@@ -65,11 +68,12 @@ def test_what_is_unknown_has_neither_cost_nor_gradient(noise, name) -> None:
     known = torch.tensor([[True, False]]).expand(3, -1)
     other = noise.clone()
     other[:, 1] = math.nan
-    estimates = spectra(noise * 0.3).requires_grad_()
+    estimates = spectra(noise * 0.3)
+    estimates.masks.requires_grad_()
     total, _ = Objective({name: 1.0}, config=CONFIG)(estimates, batch(noise, known=known))
     total.backward()
-    assert float(estimates.grad[:, 0].abs().sum()) > 0
-    assert float(estimates.grad[:, 1].abs().sum()) == 0
+    assert float(estimates.masks.grad[:, 0].abs().sum()) > 0
+    assert float(estimates.masks.grad[:, 1].abs().sum()) == 0
 
 
 def test_excerpts_count_by_their_weights(noise) -> None:
@@ -84,11 +88,12 @@ def test_excerpts_count_by_their_weights(noise) -> None:
 
 def test_nothing_known_costs_nothing(noise) -> None:
     known = torch.zeros(3, 2, dtype=torch.bool)
-    estimates = spectra(noise * 0.3).requires_grad_()
+    estimates = spectra(noise * 0.3)
+    estimates.masks.requires_grad_()
     total, _ = Objective({"l1_magnitude": 1.0}, config=CONFIG)(estimates, batch(noise, known=known))
     total.backward()
     assert total.item() == 0
-    assert not estimates.grad.abs().any()
+    assert not estimates.masks.grad.abs().any()
 
 
 def test_an_unknown_loss() -> None:
@@ -103,3 +108,25 @@ def test_the_inverse_is_that_of_the_engine(noise, config) -> None:
     changed = stft(noise, config=config) * 1j
     ours = waveform(changed, config=config, samples=320)
     torch.testing.assert_close(ours, istft(changed, config=config, samples=320), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["real", "complex"])
+def test_magnitudes_are_those_of_the_spectra(noise, kind) -> None:
+    mix = stft(noise.sum(dim=1), config=CONFIG)
+    masks = stft(noise, config=CONFIG)
+    masked = Masked(masks if kind == "complex" else masks.abs(), mix)
+    torch.testing.assert_close(masked.magnitudes, masked.spectra.abs())
+    groups = torch.tensor([[1.0, 1.0], [0.0, 1.0]]).expand(3, -1, -1)
+    grouped = masked.grouped(groups)
+    expected = torch.stack([masked.spectra.sum(dim=1), masked.spectra[:, 1]], dim=1)
+    torch.testing.assert_close(grouped.spectra, expected)
+
+
+def test_plain_targets_need_no_groups(noise) -> None:
+    weights = {"l1_magnitude": 1.0, "l2_waveform": 1.0}
+    grouped = batch(noise)
+    plain = replace(grouped, is_plain=True, groups=torch.full_like(grouped.groups, math.nan))
+    found = [
+        Objective(weights, config=CONFIG)(spectra(noise * 0.5), b)[0] for b in (plain, grouped)
+    ]
+    torch.testing.assert_close(*found)

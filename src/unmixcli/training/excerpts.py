@@ -40,6 +40,7 @@ class Batch:
         groups: `(batch, stems, stems)`, 1 where a stem of the model is part of the target.
         known: `(batch, stems)`, whether there is such a target.
         weights: `(batch,)` of the loss.
+        is_plain: whether every target is the stem of its row.
     """
 
     mix: Tensor
@@ -47,11 +48,15 @@ class Batch:
     groups: Tensor
     known: Tensor
     weights: Tensor
+    is_plain: bool = False
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
-        parts = {name: part.to(device, non_blocking=True) for name, part in vars(self).items()}
-        return Batch(**parts)
+        tensors = (self.mix, self.targets, self.groups, self.known, self.weights)
+        mix, targets, groups, known, weights = (
+            tensor.to(device, non_blocking=True) for tensor in tensors
+        )
+        return Batch(mix, targets, groups, known, weights, self.is_plain)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,10 @@ class ExcerptSource:
     def batch(self, step: int) -> Batch:
         """The excerpts of a step."""
         drawn = [self._excerpt(step, index) for index in range(self.drawing.batch)]
-        return Batch(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
+        mix, targets, groups, known, weights = map(torch.stack, zip(*drawn, strict=True))
+        # A row without a target has no say, whatever stands in it.
+        is_plain = torch.equal(groups, torch.eye(len(self.stems)) * known[..., None])
+        return Batch(mix, targets, groups, known, weights, is_plain)
 
     def batches(self, steps: Sequence[int], *, workers: int) -> Generator[Batch, None, None]:
         """The batches of steps in order, prepared ahead in threads."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,18 +18,46 @@ from unmixcli.training.excerpts import Batch
 from unmixcli.training.losses import LOSSES, spectrum
 
 
-class Trainee(nn.Module):
-    """Spectra of all stems from a mix.
+class Masked(NamedTuple):
+    """A mix and the masks of its stems.
 
-    Shape: `(batch, channels, samples)` float32 to `(batch, stems, channels, bins, frames)` complex.
+    Attributes:
+        masks: `(batch, stems, channels, bins, frames)`, real and not negative, or complex.
+        mix: `(batch, channels, bins, frames)` complex.
+    """
+
+    masks: Tensor
+    mix: Tensor
+
+    @property
+    def spectra(self) -> Tensor:
+        """Of the stems, complex."""
+        return self.masks * self.mix.unsqueeze(1)
+
+    @property
+    def magnitudes(self) -> Tensor:
+        """Of the stems; products of magnitudes take a fraction of the time of complex ones."""
+        masks = self.masks.abs() if self.masks.is_complex() else self.masks
+        return masks * _magnitudes(self.mix).unsqueeze(1)
+
+    def grouped(self, groups: Tensor) -> Masked:
+        """Sums of stems, by `(batch, targets, stems)` of 0 and 1: masks add, as stems do."""
+        masks = torch.einsum("bts,bscfn->btcfn", groups.to(self.masks.dtype), self.masks)
+        return Masked(masks, self.mix)
+
+
+class Trainee(nn.Module):
+    """The masks that a model gives a mix.
+
+    Shape: `(batch, channels, samples)` float32 to `Masked`.
     """
 
     def __init__(self, model: SpectralModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, mix: Tensor) -> Tensor:
-        """Mask the mix."""
+    def forward(self, mix: Tensor) -> Masked:
+        """Transform the mix, run the networks of all stems."""
         settings = self.model.settings
         mixed = spectrum(mix, config=settings.stft)
         shape = mixed.shape
@@ -37,7 +66,7 @@ class Trainee(nn.Module):
         masks = self.model.masks(inputs, stems=settings.stems)
         if mono:
             masks = masks.reshape(shape[0], shape[1], *masks.shape[1:2], *shape[2:]).transpose(1, 2)
-        return masks * mixed.unsqueeze(1)
+        return Masked(masks, mixed)
 
 
 class Objective:
@@ -58,21 +87,21 @@ class Objective:
         self.weights = dict(weights)
         self.config = config
 
-    def __call__(self, spectra: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(self, masked: Masked, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and each of its parts unweighted, as means over what is known.
 
-        Shape: spectra of the model's stems `(batch, stems, channels, bins, frames)`; they are
-        summed to the targets, so the loss of a group is that of its sum.
+        Stems are summed to the targets, so the loss of a group is that of its sum.
         """
-        groups = batch.groups.to(spectra.dtype)
-        grouped = torch.einsum("bts,bscfn->btcfn", groups, spectra)
-        pair = _Pair(grouped, batch.targets, self.config)
+        estimates = masked if batch.is_plain else masked.grouped(batch.groups)
+        pair = _Pair(estimates, batch.targets, self.config)
         weights = batch.known * batch.weights[:, None]
-        total = spectra.new_zeros((), dtype=torch.float32)
+        total = weights.new_zeros(())
         parts = {}
         for name, weight in self.weights.items():
             loss = LOSSES[name]
-            values = loss.function(*(pair.spectra if loss.domain == "spectrum" else pair.waveforms))
+            values = loss.function(
+                *(pair.magnitudes if loss.domain == "spectrum" else pair.waveforms)
+            )
             # Zeros, not a factor of 0, which would keep a NaN of an unknown target.
             known = torch.where(batch.known, values * weights, torch.zeros_like(values))
             parts[name] = known.sum() / weights.sum().clamp_min(1e-12)
@@ -83,19 +112,21 @@ class Objective:
 class _Pair:
     """Estimates and targets in both domains, each made when it is first asked for."""
 
-    def __init__(self, spectra: Tensor, targets: Tensor, config: STFTConfig) -> None:
-        self._estimates = spectra
+    def __init__(self, estimates: Masked, targets: Tensor, config: STFTConfig) -> None:
+        self._estimates = estimates
         self._targets = targets
         self._config = config
 
     @cached_property
-    def spectra(self) -> tuple[Tensor, Tensor]:
-        return self._estimates, spectrum(self._targets, config=self._config)
+    def magnitudes(self) -> tuple[Tensor, Tensor]:
+        targets = spectrum(self._targets, config=self._config)
+        return self._estimates.magnitudes, _magnitudes(targets)
 
     @cached_property
     def waveforms(self) -> tuple[Tensor, Tensor]:
         samples = self._targets.shape[-1]
-        return waveform(self._estimates, config=self._config, samples=samples), self._targets
+        spectra = self._estimates.spectra
+        return waveform(spectra, config=self._config, samples=samples), self._targets
 
 
 def waveform(spectra: Tensor, *, config: STFTConfig, samples: int) -> Tensor:
@@ -111,3 +142,10 @@ def waveform(spectra: Tensor, *, config: STFTConfig, samples: int) -> Tensor:
         length=samples,
     )
     return signal.reshape(*spectra.shape[:-2], samples)
+
+
+def _magnitudes(spectra: Tensor) -> Tensor:
+    """Of mixes and targets: torch's own guards against overflows and takes five times as long."""
+    parts = torch.view_as_real(spectra.contiguous())
+    real, imag = parts.unbind(-1)
+    return (real * real).addcmul_(imag, imag).sqrt_()

@@ -40,7 +40,7 @@ def validate(
 
 
 def _scores(trainee: Trainee, batch: Batch, *, stems: Sequence[str]) -> list[tuple[str, float]]:
-    spectra = trainee(batch.mix)[0]
+    spectra = trainee(batch.mix).spectra[0]
     waveforms = istft(spectra, config=trainee.model.settings.stft, samples=batch.mix.shape[-1])
     estimates = torch.einsum("ts,scn->tcn", batch.groups[0], waveforms)
     found = []

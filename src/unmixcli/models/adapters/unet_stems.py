@@ -72,7 +72,8 @@ class UNetStems(SpectralModel):
             given = torch.cat((given, 1 - given.sum(dim=1, keepdim=True)), dim=1)
         # The residual, which is not among the outputs, stands after them.
         rows = {stem: row for row, stem in enumerate(self.outputs)}
-        return given[:, [rows.get(stem, len(rows)) for stem in stems]]
+        order = [rows.get(stem, len(rows)) for stem in stems]
+        return given if order == list(range(given.shape[1])) else given[:, order]
 
     def _full_band(self, masks: Tensor, bins: int) -> Tensor:
         edge = masks[..., -EDGE_BINS:, :].abs().mean(dim=-2, keepdim=True)
