@@ -72,6 +72,8 @@ def main() -> None:
     # which makes a separation take five times as long where another program uses the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
     # `nohup` has it ignored already.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _terminate)
@@ -114,6 +116,13 @@ def _show(error: Exception, message: str | None = None) -> None:
         text += "; a file name that begins with a dash goes behind --"
     if text:
         print(f"unmix: error: {text}", file=sys.stderr)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Interrupt once; more of it would only hurt what cleans up."""
+    del number, frame
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

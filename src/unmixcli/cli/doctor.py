@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from unmixcli.cli.loading import loading
+
 
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> int:
     """Prove what works here: Python, torch, devices, codecs, cache, models; say what mends it."""
-    from unmixcli.cli.doctor_run import run
+    with loading():
+        from unmixcli.cli.doctor_run import run
 
     return run(as_json=json)

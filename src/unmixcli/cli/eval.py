@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unmixcli.cli.loading import loading
 from unmixcli.cli.separate import Device
 
 eval_app = typer.Typer(
@@ -76,7 +77,8 @@ def evaluate(
     del given["context"]
     if context.invoked_subcommand is not None:
         return 0
-    from unmixcli.cli.eval_run import Arguments, run
+    with loading():
+        from unmixcli.cli.eval_run import Arguments, run
 
     return run(Arguments(**given))
 
@@ -86,6 +88,7 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, two or more.")],
 ) -> int:
     """Compare runs track by track: mean and median difference, sign test."""
-    from unmixcli.cli.eval_run import run_comparison
+    with loading():
+        from unmixcli.cli.eval_run import run_comparison
 
     return run_comparison(runs)

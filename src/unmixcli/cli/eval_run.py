@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from unmixcli.cli.eval_display import Lines, open_display, summary_lines
-from unmixcli.data.tracks import Manifest, read_dataset
+from unmixcli.data.tracks import Manifest, has_pitch, read_dataset
 from unmixcli.errors import ResourceError, UsageError
 from unmixcli.evaluation.aggregate import aggregate
 from unmixcli.evaluation.compare import compare
@@ -21,7 +21,7 @@ from unmixcli.evaluation.report import PAGE, write_report
 from unmixcli.evaluation.results import read_run
 from unmixcli.evaluation.run import evaluate
 from unmixcli.evaluation.settings import EvalSettings, parse_metrics, parse_oracles
-from unmixcli.evaluation.tables import comparison_table, overview_table
+from unmixcli.evaluation.tables import comparison_table, further_table, overview_table
 from unmixcli.separation.session import open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
 from unmixcli.separation.stems import Request
@@ -69,6 +69,8 @@ def run(arguments: Arguments) -> int:
         summary = evaluate(
             manifest, estimator, settings, folder=folder, listener=display, jobs=arguments.jobs
         )
+        if "melody" in settings.metrics and not any(has_pitch(t) for t in manifest.tracks):
+            display.say("melody: no track has its pitch written down, so there is none to score")
         _report(folder, summary, display)
     return summary.exit_code
 
@@ -123,7 +125,10 @@ def _report(folder: Path, summary: Summary, display: Lines) -> None:
     results = read_run(folder)
     written = write_report(results)
     if results.own:
-        display.table(overview_table(aggregate(results)))
+        aggregates = aggregate(results)
+        display.table(overview_table(aggregates))
+        if further := further_table(aggregates):
+            display.table(further)
     display.say("")
     for line in summary_lines(summary):
         display.say(line)

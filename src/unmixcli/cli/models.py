@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from unmixcli.cli.loading import loading
+
 models_app = typer.Typer(
     name="models", help="The models: what there is, where it lies.", no_args_is_help=True
 )
@@ -17,7 +19,8 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List the models that are known, and which are installed."""
-    from unmixcli.cli.models_run import print_list
+    with loading():
+        from unmixcli.cli.models_run import print_list
 
     print_list(stem, as_json=json)
 
@@ -28,7 +31,8 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Show the card of a model."""
-    from unmixcli.cli.models_run import print_card
+    with loading():
+        from unmixcli.cli.models_run import print_card
 
     print_card(name, as_json=json)
 
@@ -36,7 +40,8 @@ def show(
 @models_app.command()
 def path(name: Annotated[str, typer.Argument(help="A model's name or folder.")]) -> None:
     """Print the files of a model, one a line."""
-    from unmixcli.cli.models_run import print_paths
+    with loading():
+        from unmixcli.cli.models_run import print_paths
 
     print_paths(name)
 
@@ -53,6 +58,7 @@ def pull(
     ] = False,
 ) -> None:
     """Download the weights of models and prove them by their sha256."""
-    from unmixcli.cli.models_run import pull_models
+    with loading():
+        from unmixcli.cli.models_run import pull_models
 
     pull_models(names, accept_licence=accept_licence, offline=offline)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unmixcli.cli.loading import loading
+
 
 class Format(str, Enum):
     """Containers that can be written."""
@@ -128,6 +130,7 @@ def separate(
     [bold]unmix separate song.mp3 --karaoke[/bold]
     """
     given = dict(locals())
-    from unmixcli.cli.separate_run import Arguments, run
+    with loading():
+        from unmixcli.cli.separate_run import Arguments, run
 
     return run(Arguments(**given))

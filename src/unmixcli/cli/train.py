@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unmixcli.cli.loading import loading
 from unmixcli.cli.separate import Device
 
 
@@ -47,6 +48,7 @@ def train(
     [bold]unmix train recipe.toml --data songs[/bold]
     """
     given = dict(locals())
-    from unmixcli.cli.train_run import Arguments, run
+    with loading():
+        from unmixcli.cli.train_run import Arguments, run
 
     return run(Arguments(**given))

@@ -14,8 +14,14 @@ from unmixcli.evaluation.aggregate import by_target, track_values
 from unmixcli.evaluation.bootstrap import interval
 from unmixcli.evaluation.results import RunResults
 
-MEASURES = ("SDR", "SIR", "SAR", "ISR", "v3 SDR", "NSDR", "SI-SDR", "SI-SDRi", "global SDR")
+MEASURES = (
+    *("SDR", "SIR", "SAR", "ISR", "v3 SDR", "NSDR", "SI-SDR", "SI-SDRi", "global SDR", "SNR"),
+    *("OA", "RPA", "AUC", "F", "AUC (1 s)", "F (1 s)"),
+)
 """Larger is better in all of them."""
+
+_OF_ALL_TARGETS = ("SIR", "SAR")
+"""What counts as interference depends on the other targets, so both runs must have the same."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,11 @@ def _pair(one: RunResults, other: RunResults, *, first: str, second: str) -> lis
             for track, record in other_records.items()
             if track in records and record.reference == records[track].reference
         }
+        alike = {track for track in matched if _references(one, track) == _references(other, track)}
         for measure in MEASURES:
-            differences = _differences(values, matched, measure)
+            kept = alike if measure in _OF_ALL_TARGETS else set(matched)
+            comparable = {track: matched[track] for track in matched if track in kept}
+            differences = _differences(values, comparable, measure)
             if differences:
                 found.append(
                     _comparison(differences, labels=(first, second), target=target, measure=measure)
@@ -125,6 +134,10 @@ def _pair(one: RunResults, other: RunResults, *, first: str, second: str) -> lis
     if not found:
         raise InputError(f"{one.folder} and {other.folder} have no target in common")
     return found
+
+
+def _references(run: RunResults, track: str) -> set[tuple[str, ...]]:
+    return {target.reference for target in run.own[track].targets}
 
 
 def _differences(

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unmixcli.audio.read import read_audio
-from unmixcli.data.tracks import Track, read_f0
+from unmixcli.audio.read import probe, read_audio
+from unmixcli.data.tracks import Part, Track, read_f0
 from unmixcli.data.tracks.stem_folder import stem_folder_track
 from unmixcli.errors import InputError
 from unmixcli.evaluation.hashes import FileHashes, digest, track_hash
@@ -128,7 +128,9 @@ class FolderEstimator:
         """
         found = tuple(self._track(track).stems)
         missing = sorted(self._all_stems.difference(found))
-        if not missing and "other" in found and "other" in track.stems:
+        # One stem may be all that a tool makes; several of the reference's own are meant as all.
+        alike = len(found) > 1 and set(found) <= set(track.stems)
+        if not missing and (alike or {"other"} & set(found) & set(track.stems)):
             missing = [name for name in track.stems if name not in found]
         if missing:
             raise InputError(
@@ -147,6 +149,8 @@ class FolderEstimator:
         """Read the files; `InputError` for another rate, length or number of channels."""
         estimates: dict[str, Audio] = {}
         files = self._track(track).stems
+        for name in files:
+            _check_reference(track, name, mix, sample_rate=sample_rate)
         for name, parts in files.items():
             samples, rate = read_audio(parts[0].path)
             if rate != sample_rate:
@@ -171,6 +175,27 @@ class FolderEstimator:
         pitch = folder / PITCH_FILE
         annotations = {"f0_csv": pitch} if pitch.is_file() else {}
         return Track(name=found.name, stems=found.stems, annotations=annotations)
+
+
+def _check_reference(track: Track, name: str, mix: Audio, *, sample_rate: int) -> None:
+    """Refuse a reference file that differs from the mix of its track, where it is one whole file.
+
+    Data sets whose stems begin and end with their sound say so by offsets or a rate of the track.
+    """
+    parts = track.stems.get(name, ())
+    if len(parts) != 1 or track.sample_rate is not None:
+        return
+    if parts[0] != Part(parts[0].path, gain=parts[0].gain):
+        return
+    info = probe(parts[0].path)
+    has = {"Hz": info.sample_rate, "channels": info.channels, "samples": info.samples}
+    wanted = {"Hz": sample_rate, "channels": mix.shape[0], "samples": mix.shape[1]}
+    for unit, value in has.items():
+        if value is not None and value != wanted[unit]:
+            raise InputError(
+                f"{parts[0].path}: has {value} {unit}, the mix of {track.name} {wanted[unit]} "
+                f"{unit}; make the references alike"
+            )
 
 
 def _stems_in(folder: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from unmixcli.data.tracks import Part, Track
+from unmixcli.data.tracks import Part, Track, native_rate
 from unmixcli.errors import InputError
 from unmixcli.models.weights import sha256
 
@@ -34,7 +34,8 @@ def track_hash(track: Track, hashes: FileHashes) -> str:
     return digest(
         {
             "name": track.name,
-            "sample_rate": track.sample_rate,
+            # What it comes to, so that the same audio has one hash whatever read it.
+            "sample_rate": native_rate(track),
             "mixture": None if track.mixture is None else _part(track.mixture, hashes),
             "stems": {
                 name: [_part(part, hashes) for part in parts] for name, parts in track.stems.items()

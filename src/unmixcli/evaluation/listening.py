@@ -31,6 +31,9 @@ def write_audio_files(folder: Path, track: str, material: Material, estimates: T
 
     Raises `ResourceError` for a full disk or a folder that cannot be written to.
     """
+    for leftover in audio_folder(folder, track).glob(".*.part"):
+        # Of a run that was killed.
+        leftover.unlink(missing_ok=True)
     names = [target.name for target in material.targets]
     paths = audio_files(folder, track, names)
     samples = {MIX: material.mix.numpy()}

@@ -8,7 +8,7 @@ silent: doing nothing would score without bound. A silent estimate has no scores
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -154,11 +154,13 @@ class _Rows:
         found = estimates[rows].to(device)
         silent = [not bool(row.sum(dim=0).any()) for row in found]
         # No other stem's score depends on this estimate, but BSS Eval refuses silent ones.
+        self._given = found
         self._found = torch.where(
             torch.tensor(silent, dtype=torch.bool, device=found.device)[:, None, None],
             self._true,
             found,
         )
+        self._rows = rows
         self._at = {row: at for at, row in enumerate(rows) if not silent[at]}
         self._mix = material.mix.to(device)
 
@@ -197,25 +199,30 @@ class _Rows:
         return self.bss(window_s=math.inf, hop_s=math.inf, version="v3")
 
     def ratios(self, metrics: tuple[str, ...]) -> dict[str, Values]:
-        """Ratios of whole tracks by name, `(targets,)`."""
-        if not self._at:
+        """Ratios of whole tracks by name, `(targets,)`; SI-SDR of a silent estimate is NaN."""
+        if not len(self._rows):
             return {}
-        true, found, mix = self._true, self._found, self._mix
+        true, given, mix = self._true, self._given, self._mix
         scores = {
-            "global SDR": ratios.global_sdr(true, found),
-            "SNR": ratios.snr(true, found),
+            "global SDR": ratios.global_sdr(true, given),
+            "SNR": ratios.snr(true, given),
         }
-        if "sisdr" in metrics:
-            scores["SI-SDR"] = ratios.si_sdr(true, found)
-            scores["SI-SDRi"] = ratios.si_sdr_improvement(true, found, mixture=mix)
         if "lsd" in metrics:
-            scores["LSD"] = ratios.log_spectral_distance(true, found)
-        return {name: self._spread(values) for name, values in scores.items()}
+            scores["LSD"] = ratios.log_spectral_distance(true, given)
+        spread = {name: self._spread(values, self._rows) for name, values in scores.items()}
+        if "sisdr" in metrics and self._at:
+            found = self._found
+            spread["SI-SDR"] = self._spread(ratios.si_sdr(true, found), self._at)
+            improvement = ratios.si_sdr_improvement(true, found, mixture=mix)
+            spread["SI-SDRi"] = self._spread(improvement, self._at)
+        return spread
 
-    def _spread(self, values: Tensor) -> Values:
+    def _spread(self, values: Tensor, rows: Iterable[int]) -> Values:
+        """Values of all scored rows to those of `rows` among all targets."""
+        at = {row: index for index, row in enumerate(self._rows)}
         spread = np.full(self.count, math.nan)
-        for row, at in self._at.items():
-            spread[row] = float(values[at])
+        for row in rows:
+            spread[row] = float(values[at[row]])
         return spread
 
 

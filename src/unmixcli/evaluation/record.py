@@ -73,7 +73,10 @@ class TrackRecord:
     def to_json(self) -> dict[str, Any]:
         """What the file holds."""
         return {
-            "targets": [_target_to_json(target) for target in self.targets],
+            "targets": [
+                _target_to_json(target, duration_s=self.facts.get("duration_s", 0.0))
+                for target in self.targets
+            ],
             "unmix": {
                 "track": self.track,
                 "method": self.method,
@@ -97,7 +100,7 @@ def read_record(path: Path) -> TrackRecord | None:
             facts=_floats(own["facts"]),
             notes=tuple(own["notes"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
@@ -116,7 +119,7 @@ def target_records(material: Material, scores: Sequence[TargetScores]) -> tuple[
     )
 
 
-def _target_to_json(target: TargetRecord) -> dict[str, Any]:
+def _target_to_json(target: TargetRecord, *, duration_s: float) -> dict[str, Any]:
     scores = target.scores
     own: dict[str, Any] = {
         "estimate": list(target.estimate),
@@ -127,7 +130,10 @@ def _target_to_json(target: TargetRecord) -> dict[str, Any]:
     }
     if scores.windows is not None:
         own["windows"] = _frames_to_json(scores.windows, _V3)
-    frames = [] if scores.frames is None else _frames_to_json(scores.frames, _V4)
+    # museval reads no target without frames, so one without scores stands for none.
+    nothing = dict.fromkeys(_V4, np.array([math.nan]))
+    unscored = Frames(np.zeros(1), duration_s, nothing, np.zeros(1, dtype=np.bool_))
+    frames = _frames_to_json(scores.frames or unscored, _V4)
     if scores.frames is not None:
         own["ill_conditioned"] = np.flatnonzero(scores.frames.ill_conditioned).tolist()
     return {"name": target.name, "frames": frames, "unmix": own}

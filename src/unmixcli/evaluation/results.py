@@ -52,7 +52,7 @@ def read_run(folder: Path) -> RunResults:
         tracks = tuple(facts["tracks"])
         oracles = {name: name for name in facts["oracles"]}
         records = {
-            name: _records(folder, tracks, oracle=oracle)
+            name: _records(folder, facts, method=name, oracle=oracle)
             for name, oracle in {method: None, **oracles}.items()
         }
         return RunResults(
@@ -74,7 +74,15 @@ def read_run(folder: Path) -> RunResults:
 
 
 def _records(
-    folder: Path, tracks: tuple[str, ...], *, oracle: str | None
+    folder: Path, facts: Mapping[str, Any], *, method: str, oracle: str | None
 ) -> dict[str, TrackRecord]:
-    found = {track: read_record(score_file(folder, track, oracle=oracle)) for track in tracks}
-    return {track: record for track, record in found.items() if record is not None}
+    """The records of this run; a run that was broken off may have left others of an older one."""
+    found = {}
+    for track in facts["tracks"]:
+        record = read_record(score_file(folder, track, oracle=oracle))
+        if record is not None and (record.method, record.fingerprint.get("settings")) == (
+            method,
+            facts["settings"],
+        ):
+            found[track] = record
+    return found

@@ -11,13 +11,13 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from unmixcli.data.tracks import Manifest, Track
-from unmixcli.errors import InputError, UnmixError
+from unmixcli.errors import InputError, UnmixError, UsageError
 from unmixcli.evaluation.estimates import Estimator
 from unmixcli.evaluation.events import (
     Event,
@@ -29,10 +29,17 @@ from unmixcli.evaluation.events import (
     Started,
     Summary,
 )
-from unmixcli.evaluation.files import RUN_FILE, safe_name, write_text
+from unmixcli.evaluation.files import (
+    RUN_FILE,
+    safe_name,
+    score_file,
+    scores_folder,
+    write_text,
+)
 from unmixcli.evaluation.hashes import FileHashes
 from unmixcli.evaluation.interrupt import Cancelled, Stoppable
 from unmixcli.evaluation.job import TrackJob
+from unmixcli.evaluation.record import read_record
 from unmixcli.evaluation.settings import EvalSettings
 from unmixcli.version import __version__
 
@@ -58,9 +65,15 @@ def evaluate(
 
     Raises:
         InputError: no tracks, or two whose files would have one name.
+        UsageError: an estimator with the name of one of the oracles.
         ResourceError: a folder that cannot be written to.
     """
     _check_names(manifest)
+    if estimator.name in settings.oracles:
+        raise UsageError(
+            f"{estimator.name} is the name of an oracle too; rename the folder, or leave --oracle "
+            f"{estimator.name} out"
+        )
     summary, lock = Summary(), threading.Lock()
 
     def tell(event: Event) -> None:
@@ -69,8 +82,9 @@ def evaluate(
             listener(event)
 
     facts = _run_facts(manifest, estimator, settings)
+    _drop_other_tracks(folder, manifest, settings)
     write_text(folder / RUN_FILE, _as_json(facts))
-    run = _Run(estimator, settings, tell, folder=folder, total=len(manifest.tracks))
+    run = _Run(estimator, settings, tell, folder=folder, manifest=manifest)
     _run_all(run, manifest.tracks, jobs=jobs)
     failures = {track.name: summary.failures.get(track.name) for track in manifest.tracks}
     told = {name: reason for name, reason in failures.items() if reason is not None}
@@ -89,6 +103,15 @@ def _run_all(run: _Run, tracks: Sequence[Track], *, jobs: int) -> None:
             raise
 
 
+def _drop_other_tracks(folder: Path, manifest: Manifest, settings: EvalSettings) -> None:
+    """Remove our scores of tracks that this run has not: museval reads all that lie there."""
+    for oracle in (None, *settings.oracles):
+        kept = {score_file(folder, track.name, oracle=oracle) for track in manifest.tracks}
+        for path in scores_folder(folder, oracle=oracle).glob("*.json"):
+            if path not in kept and read_record(path) is not None:
+                path.unlink(missing_ok=True)
+
+
 def _check_names(manifest: Manifest) -> None:
     if not manifest.tracks:
         raise InputError(f"{manifest.dataset} has no tracks to evaluate")
@@ -102,6 +125,19 @@ def _check_names(manifest: Manifest) -> None:
                 f"{names[plain]} and {track.name}; rename one"
             )
         names[plain] = track.name
+
+
+def _check_stems(track: Track, estimates: Sequence[str], *, everywhere: Set[str]) -> None:
+    """Refuse a track whose `other` may or may not hold a stem that the other tracks have apart."""
+    if "other" not in track.stems or "other" not in estimates:
+        return
+    words = {word for name in track.stems for word in name.split("_")}
+    lacking = sorted(name for name in everywhere & set(estimates) if name not in words)
+    if lacking:
+        raise InputError(
+            f"{track.name}: its reference lacks {', '.join(lacking)}, which other tracks have; "
+            "add a silent file where nothing plays"
+        )
 
 
 def _run_facts(
@@ -134,14 +170,15 @@ class _Run:
         tell: Listener,
         *,
         folder: Path,
-        total: int,
+        manifest: Manifest,
     ) -> None:
         self.threads = Stoppable()
         self._estimator = estimator
         self._settings = settings
         self._tell = tell
         self._folder = folder
-        self._total = total
+        self._total = len(manifest.tracks)
+        self._all_stems = {name for track in manifest.tracks for name in track.stems}
         self._hashes = FileHashes()
 
     def track(self, index: int, track: Track) -> None:
@@ -153,6 +190,8 @@ class _Run:
         except Cancelled:
             return
         except UnmixError as error:
+            # Old scores must not be read as those of a track that cannot be scored now.
+            job.forget()
             self._fail(index, job, str(error))
         except MemoryError:
             self._fail(index, job, f"{track.name}: out of memory")
@@ -164,6 +203,7 @@ class _Run:
 
     def _one(self, index: int, job: TrackJob) -> None:
         started, name = time.perf_counter(), job.track.name
+        _check_stems(job.track, self._estimator.stems(job.track), everywhere=self._all_stems)
         todo = job.todo(self._hashes)
         if not todo:
             self._tell(Skipped(index, name))
@@ -174,5 +214,5 @@ class _Run:
         self._tell(Finished(index, name, time.perf_counter() - started, silent))
 
     def _fail(self, index: int, job: TrackJob, reason: str) -> None:
-        job.forget()
-        self._tell(Failed(index, job.track.name, reason))
+        named = reason if job.track.name in reason else f"{job.track.name}: {reason}"
+        self._tell(Failed(index, job.track.name, named))

@@ -55,9 +55,10 @@ def overview_table(aggregates: Sequence[Aggregate]) -> Table:
     rows = []
     for target, method in keys:
         own = [found.get((target, method, *column)) for column in chosen]
-        counts = [a for a in own if a is not None]
-        most = max(counts, key=lambda a: a.tracks, default=None)
-        numbers = () if most is None else (str(most.tracks), str(most.silent), str(most.failed))
+        # A stem that is silent everywhere has none of these measures, and counts all the same.
+        counted_in = [a for a in aggregates if (a.target, a.method) == (target, method)]
+        most = max(counted_in, key=lambda a: a.tracks)
+        numbers = (str(most.tracks), str(most.silent), str(most.failed))
         rows.append((target, method, *map(_cell, own), *numbers))
     headings = tuple(
         tradition if measure in tradition.split(" of ") else f"{measure}, {tradition}"
@@ -66,6 +67,19 @@ def overview_table(aggregates: Sequence[Aggregate]) -> Table:
     counted = ("tracks", "silent", "failed")
     title = "SDR in every tradition, dB, with the bootstrap's 95 % interval over tracks"
     return Table(title, ("stem", "method", *headings, *counted), tuple(rows))
+
+
+def further_table(aggregates: Sequence[Aggregate]) -> Table | None:
+    """Melody, activity and spectral distance, means of tracks; None where none was asked for."""
+    shown = ("OA", "RPA", "AUC", "F", "AUC (1 s)", "F (1 s)", "LSD")
+    own = [a for a in aggregates if a.tradition == "mean of tracks" and a.measure in shown]
+    if not own:
+        return None
+    measures = [name for name in shown if any(a.measure == name for a in own)]
+    keys = dict.fromkeys((a.target, a.method) for a in _by_target(own))
+    rows = tuple(_row(key, own, measures, flags=False) for key in keys)
+    headings = ("stem", "method", *measures, "tracks", "silent", "failed")
+    return Table("Means of tracks (LSD in dB, less is better; the others 0 to 1)", headings, rows)
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:

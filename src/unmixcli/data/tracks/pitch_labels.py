@@ -34,6 +34,11 @@ class _Frames:
 _FRAMES: Mapping[str, _Frames] = {IKALA: _Frames(0.016, 0.032), MIR1K: _Frames(0.02, 0.02)}
 
 
+def has_pitch(track: Track) -> bool:
+    """Whether the pitch of a track's voice is written down."""
+    return any(kind in track.annotations for kind in VOICE_KINDS)
+
+
 def read_f0(track: Track) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """The annotated pitch of a track's voice: times in s and f0 in Hz, both `(frames,)`.
 
