@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,7 +61,7 @@ def measure(
         lambda: make_plan(source, seed=settings.seed, index=index, length_s=settings.length_s),
     )
     takes = {
-        name: clock(name, lambda name=name: play_stem(name, plan, source, settings, index=index))
+        name: clock(name, partial(play_stem, name, plan, source, settings, index=index))
         for name in PLAYERS
     }
     song = clock("mix", lambda: finish_song(plan, takes, source, settings, index=index))

@@ -83,7 +83,14 @@ def test_networks_touch_no_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["separate", "--help"], ["eval", "--help"], ["--version"]]
+    "words",
+    [
+        ["--help"],
+        ["separate", "--help"],
+        ["eval", "--help"],
+        ["data", "render", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from unmixcli.cli.data import data_app
 from unmixcli.cli.doctor import doctor
 from unmixcli.cli.eval import eval_app
 from unmixcli.cli.models import models_app
@@ -40,6 +41,7 @@ app.add_typer(models_app)
 app.command()(doctor)
 app.command()(train)
 app.add_typer(eval_app)
+app.add_typer(data_app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from unmixcli.cli.loading import loading
+from unmixcli.errors import ResourceError
+
 data_app = typer.Typer(
     name="data", help="Make material to train and measure on.", no_args_is_help=True
 )
@@ -40,6 +43,13 @@ def render(
     [bold]unmix data render --source sounds --out songs --songs 500 --jobs 8[/bold]
     """
     given = dict(locals())
-    from unmixcli.cli.data_run import Arguments, run
+    try:
+        with loading():
+            from unmixcli.cli.data_run import Arguments, run
+    except ModuleNotFoundError as missing:
+        raise ResourceError(
+            f"unmix data render needs {missing.name}, which is missing: "
+            "type pip install 'unmixcli[train]'"
+        ) from missing
 
     return run(Arguments(**given))

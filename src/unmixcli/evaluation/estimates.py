@@ -24,8 +24,6 @@ Melody: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 Share: TypeAlias = Callable[[float], None]
 
 _BLOCK_S = 5
-PITCH_FILE = "vocals_f0.csv"
-"""The voice's pitch as another tool found it, lines of `time_s, f0_hz`, beside its stems."""
 
 
 class Estimator(Protocol):
@@ -172,9 +170,7 @@ class FolderEstimator:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder, so {track.name} has no estimates")
         found = stem_folder_track(folder)
-        pitch = folder / PITCH_FILE
-        annotations = {"f0_csv": pitch} if pitch.is_file() else {}
-        return Track(name=found.name, stems=found.stems, annotations=annotations)
+        return Track(name=found.name, stems=found.stems, annotations=found.annotations)
 
 
 def _check_reference(track: Track, name: str, mix: Audio, *, sample_rate: int) -> None:

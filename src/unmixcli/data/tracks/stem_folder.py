@@ -10,8 +10,12 @@ from pathlib import Path
 
 from unmixcli.data.tracks.layout import Reader, audio_files, need_tracks, subfolders
 from unmixcli.data.tracks.model import MIX, Manifest, Part, Track
+from unmixcli.data.tracks.pitch_labels import CSV
 from unmixcli.data.tracks.stem_names import canonical, is_known
 from unmixcli.errors import InputError
+
+PITCH_FILE = "vocals_f0.csv"
+"""The pitch of the voice, lines of `time_s, f0_hz`, beside the stems."""
 
 _SPLITS = {"train": "train", "valid": "validation", "validation": "validation", "test": "test"}
 
@@ -39,6 +43,8 @@ def _read(folder: Path) -> Manifest:
 def stem_folder_track(folder: Path, *, split: str | None = None) -> Track:
     """The track of a folder with a file a stem: `vocals.wav`, `bass_other.flac`, `mix.wav`.
 
+    `vocals_f0.csv` beside them, lines of `time_s, f0_hz`, is the pitch of the voice.
+
     Raises `InputError` where two files hold the same stem.
     """
     files: dict[str, Path] = {}
@@ -56,6 +62,7 @@ def stem_folder_track(folder: Path, *, split: str | None = None) -> Track:
         split=split,
         stems={name: (Part(path),) for name, path in _without_sums(files).items()},
         mixture=None if mixture is None else Part(mixture),
+        annotations={CSV: pitch} if (pitch := folder / PITCH_FILE).is_file() else {},
     )
 
 
