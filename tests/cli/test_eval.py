@@ -102,7 +102,7 @@ def test_the_folder_of_a_run_is_named_after_data_and_model(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert unmix("eval", "--model", small_model, "--data", data, "--split", "all", *QUICK).code == 0
-    run = read_run(tmp_path / "evaluation" / "data" / "small")
+    run = read_run(tmp_path / "evaluation" / "data-all" / "small")
     assert set(run.own) == {*TRACKS, "other"}
 
 

@@ -173,6 +173,34 @@ def test_activity_is_shown(score) -> None:
     assert "Means of tracks" in done.out
 
 
+def test_the_null_test_is_reported(studio, score) -> None:
+    # Three stems, each with a twentieth of the mix too much: together 15 %.
+    assert score().code == 0
+    lines = (studio / "run" / "scores.csv").read_text().splitlines()
+    null = [line.split(",") for line in lines if "null test" in line]
+    assert [line[0] for line in null] == ["a", "b"]
+    assert float(null[0][4]) == pytest.approx(20 * np.log10(0.15), abs=0.01)
+    assert "Null test" in (studio / "run" / "report.md").read_text()
+
+
+def test_hops_of_no_use_are_refused_at_once(score) -> None:
+    done = score("--hop", "0.000001")
+    assert done.code == 2
+    assert "--hop 1e-06: must be 0.001 s or more" in done.err
+
+
+def test_a_split_has_a_folder_of_its_own(studio, unmix) -> None:
+    for split in ("train", "test"):
+        (studio / "ref" / split).mkdir()
+    (studio / "ref" / "a").rename(studio / "ref" / "train" / "a")
+    (studio / "ref" / "b").rename(studio / "ref" / "test" / "b")
+    words = ("eval", "--estimates", "tool", "--references", "ref", "--metrics", "sisdr")
+    for split in ((), ("--split", "train"), ("--split", "all")):
+        assert unmix(*words, "--no-audio", *split).code == 0
+    folders = sorted(path.name for path in (studio / "evaluation").iterdir())
+    assert folders == ["ref", "ref-all", "ref-train"]
+
+
 def test_leftovers_of_a_kill_are_removed(studio, score, unmix) -> None:
     folder = studio / "run" / "audio" / "a"
     folder.mkdir(parents=True)

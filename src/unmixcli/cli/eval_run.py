@@ -64,7 +64,9 @@ def run(arguments: Arguments) -> int:
     )
     manifest = _manifest(arguments)
     estimator = _estimator(arguments)
-    folder = arguments.out or _OUT / safe_name(manifest.dataset) / safe_name(estimator.name)
+    # A split that was asked for has a folder of its own beside that of the usual one.
+    name = "-".join(word for word in (manifest.dataset, arguments.split) if word)
+    folder = arguments.out or _OUT / safe_name(name) / safe_name(estimator.name)
     with open_display() as display:
         summary = evaluate(
             manifest, estimator, settings, folder=folder, listener=display, jobs=arguments.jobs

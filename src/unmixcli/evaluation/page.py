@@ -24,7 +24,13 @@ from unmixcli.evaluation.measure import Frames
 from unmixcli.evaluation.published import PublishedTable, published_tables
 from unmixcli.evaluation.record import TargetRecord
 from unmixcli.evaluation.results import RunResults
-from unmixcli.evaluation.tables import Table, aggregate_tables, failure_table, overview_table
+from unmixcli.evaluation.tables import (
+    Table,
+    aggregate_tables,
+    failure_table,
+    null_table,
+    overview_table,
+)
 
 _PLOTTED = ("SDR", "SIR", "SAR", "ISR", "v3 SDR", "NSDR", "SI-SDRi", "global SDR")
 _LISTED = (*_PLOTTED, "OA", "RPA", "AUC (1 s)", "F (1 s)", "leak")
@@ -43,6 +49,7 @@ def page(results: RunResults, aggregates: Sequence[Aggregate]) -> str:
         _box_plots(results),
         _over_time(results),
         _scores(results),
+        _null_test(results),
         _failures(results),
         _papers(published_tables()),
     ]
@@ -190,6 +197,11 @@ def _number_cell(value: float) -> str:
 def _choice(name: str, values: Sequence[str]) -> str:
     options = "".join(f"<option>{html.escape(value)}</option>" for value in dict.fromkeys(values))
     return f'<select id="{name}"><option value="">all</option>{options}</select>'
+
+
+def _null_test(results: RunResults) -> str:
+    table = null_table(results)
+    return "" if table is None else f"<h2>{table.title}</h2>\n{_table(table)}"
 
 
 def _failures(results: RunResults) -> str:

@@ -18,6 +18,7 @@ from unmixcli.evaluation.tables import (
     aggregate_tables,
     failure_table,
     markdown,
+    null_table,
     overview_table,
 )
 
@@ -50,6 +51,11 @@ def scores_csv(results: RunResults) -> str:
         for target in record.targets
         for measure, value in track_values(target).items()
     ]
+    lines += [
+        (track, "all", results.method, "null test", _exact(record.facts["null_db"]), "false")
+        for track, record in results.own.items()
+        if "null_db" in record.facts
+    ]
     return _csv(("track", "stem", "method", "measure", "value", "silent"), lines)
 
 
@@ -65,6 +71,8 @@ def aggregates_csv(aggregates: Sequence[Aggregate]) -> str:
 def report_markdown(results: RunResults, aggregates: Sequence[Aggregate]) -> str:
     """The tables under headings."""
     tables: list[Table] = [overview_table(aggregates), *aggregate_tables(aggregates)]
+    if null := null_table(results):
+        tables.append(null)
     if results.failures:
         tables.append(failure_table(results))
     parts = [f"# {results.method} on {results.dataset}\n"]

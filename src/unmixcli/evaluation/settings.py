@@ -17,6 +17,10 @@ DEFAULT_METRICS = ("bsseval", "bsseval-v3", "nsdr", "sisdr")
 _ORACLE_ALIASES = {"irm": "irm1"}
 
 
+# Frames closer than this would be millions a song.
+_LEAST_HOP_S = 0.001
+
+
 @dataclass(frozen=True)
 class EvalSettings:
     """Everything but the data and the model.
@@ -41,6 +45,8 @@ class EvalSettings:
         for name, seconds in (("--window", self.window_s), ("--hop", self.hop_s)):
             if not (seconds > 0 and math.isfinite(seconds)):
                 raise UsageError(f"{name} {seconds}: must be seconds above 0")
+        if self.hop_s < _LEAST_HOP_S:
+            raise UsageError(f"--hop {self.hop_s:g}: must be {_LEAST_HOP_S:g} s or more")
         _known("--metrics", self.metrics, METRICS)
         _known("--oracle", self.oracles, tuple(ORACLES))
 

@@ -114,6 +114,16 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     return Table("Second run minus first, track by track", headings, rows, words=4)
 
 
+def null_table(results: RunResults) -> Table | None:
+    """The null test of each track whose stems should sum to its mix; None where none should."""
+    found = {track: record.facts.get("null_db") for track, record in results.own.items()}
+    rows = tuple((track, number(value)) for track, value in found.items() if value is not None)
+    if not rows:
+        return None
+    title = "Null test: the mix minus the sum of the stems, dB of the mix"
+    return Table(title, ("track", "residual"), rows, words=1)
+
+
 def failure_table(results: RunResults) -> Table:
     """The tracks without scores, and why."""
     rows = tuple(results.failures.items())
