@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +43,9 @@ from unmixcli.models.weights import sha256
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.session import Session
 from unmixcli.version import __version__
+
+# How long a signal may go unnoticed.
+_LOOK_UP_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,9 @@ def run_batch(
         others = [item for item in enumerate(plans) if item not in alone]
         try:
             for future in [pool.submit(run.track, *item) for item in others]:
+                # A signal that comes just before a wait without end does not end it.
+                while not future.done():
+                    wait([future], timeout=_LOOK_UP_S)
                 future.result()
         except BaseException:
             run.cancelled.set()

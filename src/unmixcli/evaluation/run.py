@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,9 @@ from unmixcli.evaluation.job import TrackJob
 from unmixcli.evaluation.record import read_record
 from unmixcli.evaluation.settings import EvalSettings
 from unmixcli.version import __version__
+
+# How long a signal may go unnoticed.
+_LOOK_UP_S = 0.2
 
 
 def evaluate(
@@ -96,6 +99,9 @@ def _run_all(run: _Run, tracks: Sequence[Track], *, jobs: int) -> None:
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for future in [pool.submit(run.track, *item) for item in enumerate(tracks)]:
+                # A signal that comes just before a wait without end does not end it.
+                while not future.done():
+                    wait([future], timeout=_LOOK_UP_S)
                 future.result()
         except BaseException:
             run.threads.stop()
