@@ -17,6 +17,7 @@ ROOT = Path(unmixcli.__file__).parent
 ALLOWED = {
     "errors": set(),
     "finished": set(),
+    "pool": set(),
     "version": set(),
     "audio": set(),
     "metrics": {"dsp"},
@@ -31,7 +32,7 @@ ALLOWED = {
     "cli": {"batch", "evaluation", "training", "data", "separation", "models"},
     "api": {"batch", "separation", "models"},
 }
-LEAVES = {"audio", "metrics", "errors", "finished", "version"}
+LEAVES = {"audio", "metrics", "errors", "finished", "pool", "version"}
 # What is below the command neither prints nor knows its libraries.
 NOT_BELOW_CLI = {"typer", "click", "rich"}
 

@@ -8,7 +8,6 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,12 +39,10 @@ from unmixcli.batch.threads import ReadAhead, WriteBehind
 from unmixcli.errors import InputError, ResourceError, TruncatedError, UnmixError, debugging
 from unmixcli.models.catalogue import Model
 from unmixcli.models.weights import sha256
+from unmixcli.pool import run_all
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.session import Session
 from unmixcli.version import __version__
-
-# How long a signal may go unnoticed.
-_LOOK_UP_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -117,18 +114,8 @@ def run_batch(
     alone = [item for item in enumerate(plans) if jobs == 1 or item[1].track.path is None]
     for item in alone:
         run.track(*item)
-    with ThreadPoolExecutor(jobs) as pool:
-        others = [item for item in enumerate(plans) if item not in alone]
-        try:
-            for future in [pool.submit(run.track, *item) for item in others]:
-                # A signal that comes just before a wait without end does not end it.
-                while not future.done():
-                    wait([future], timeout=_LOOK_UP_S)
-                future.result()
-        except BaseException:
-            run.cancelled.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    others = [item for item in enumerate(plans) if item not in alone]
+    run_all(lambda item: run.track(*item), others, jobs=jobs, stop=run.cancelled.set)
     return summary
 
 

@@ -12,7 +12,6 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +40,8 @@ from unmixcli.evaluation.interrupt import Cancelled, Stoppable
 from unmixcli.evaluation.job import TrackJob
 from unmixcli.evaluation.record import read_record
 from unmixcli.evaluation.settings import EvalSettings
+from unmixcli.pool import run_all
 from unmixcli.version import __version__
-
-# How long a signal may go unnoticed.
-_LOOK_UP_S = 0.2
 
 
 def evaluate(
@@ -88,25 +85,12 @@ def evaluate(
     _drop_other_tracks(folder, manifest, settings)
     write_text(folder / RUN_FILE, _as_json(facts))
     run = _Run(estimator, settings, tell, folder=folder, manifest=manifest)
-    _run_all(run, manifest.tracks, jobs=jobs)
+    tracks = enumerate(manifest.tracks)
+    run_all(lambda item: run.track(*item), tracks, jobs=jobs, stop=run.threads.stop)
     failures = {track.name: summary.failures.get(track.name) for track in manifest.tracks}
     told = {name: reason for name, reason in failures.items() if reason is not None}
     write_text(folder / RUN_FILE, _as_json({**facts, "failures": told}))
     return summary
-
-
-def _run_all(run: _Run, tracks: Sequence[Track], *, jobs: int) -> None:
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for future in [pool.submit(run.track, *item) for item in enumerate(tracks)]:
-                # A signal that comes just before a wait without end does not end it.
-                while not future.done():
-                    wait([future], timeout=_LOOK_UP_S)
-                future.result()
-        except BaseException:
-            run.threads.stop()
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _drop_other_tracks(folder: Path, manifest: Manifest, settings: EvalSettings) -> None:
