@@ -26,11 +26,11 @@ def places(layers: nn.ModuleList, kind: type[nn.Module]) -> list[int]:
     return [n for n, layer in enumerate(layers) if any(isinstance(m, kind) for m in layer)]
 
 
-@pytest.mark.parametrize("mask", ["complex", "ratio"])
+@pytest.mark.parametrize("mask", ["complex", "ratio", "softmax"])
 @pytest.mark.parametrize("skips", [True, False])
 @pytest.mark.parametrize("kernel", [2, 3, 4, 5])
 @pytest.mark.parametrize("time_strides", [(), (1, 2, 2), (2, 1, 1)])
-@pytest.mark.parametrize(("channels", "stems"), [(1, 1), (2, 4)])
+@pytest.mark.parametrize(("channels", "stems"), [(1, 2), (2, 4)])
 def test_masks_for_every_stem_and_channel_in_the_shape_of_the_mix(
     mask: Any, skips: bool, kernel: int, time_strides: Any, channels: int, stems: int
 ) -> None:
@@ -149,10 +149,10 @@ def test_output_zero_gives_mask_zero_and_finite_gradients() -> None:
     assert net.decoder[-1][0].weight.grad.any()
 
 
-@pytest.mark.parametrize("mask", ["complex", "ratio"])
+@pytest.mark.parametrize("mask", ["complex", "ratio", "softmax"])
 @pytest.mark.parametrize("compression", [0.3, 1.0])
 def test_silence_has_finite_masks_and_gradients(mask: Any, compression: float) -> None:
-    net = network(mask=mask, compression=compression)
+    net = network(mask=mask, compression=compression, stems=2)
     mix = torch.zeros(1, 1, 16, 16, dtype=torch.complex64, requires_grad=True)
     masks = net(mix)
     masks.abs().sum().backward()
@@ -162,7 +162,7 @@ def test_silence_has_finite_masks_and_gradients(mask: Any, compression: float) -
     assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("mask", ["complex", "ratio"])
+@pytest.mark.parametrize("mask", ["complex", "ratio", "softmax"])
 def test_every_parameter_gets_a_gradient(mask: Any) -> None:
     net = network(mask=mask, channels=2, stems=2, dropout=0.0)
     net(spectrum(2, 2, 16, 16)).abs().sum().backward()
@@ -191,6 +191,15 @@ def test_ratio_masks_depend_on_magnitudes_alone() -> None:
     torch.testing.assert_close(net(mix), net(mix.abs().to(torch.complex64)))
 
 
+def test_softmax_masks_sum_to_one_and_depend_on_magnitudes_alone() -> None:
+    mix = spectrum(1, 2, 16, 16)
+    net = network(mask="softmax", channels=2, stems=3).eval()
+    masks = net(mix)
+    torch.testing.assert_close(masks.sum(dim=1), torch.ones(1, 2, 16, 16))
+    assert masks.min() > 0
+    torch.testing.assert_close(masks, net(mix.abs().to(torch.complex64)))
+
+
 def test_masks_are_formed_in_single_precision_under_autocast() -> None:
     net, mix = network().eval(), spectrum(1, 1, 16, 16)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -199,7 +208,7 @@ def test_masks_are_formed_in_single_precision_under_autocast() -> None:
     torch.testing.assert_close(reduced, net(mix), atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize("mask", ["complex", "ratio"])
+@pytest.mark.parametrize("mask", ["complex", "ratio", "softmax"])
 def test_it_learns_one_excerpt_of_a_tone_in_noise(mask: Any) -> None:
     torch.manual_seed(0)
     time = torch.arange(64 * 34) / 64
@@ -244,7 +253,7 @@ def test_wrong_mixes_are_refused(mix: torch.Tensor, complaint: str) -> None:
     [
         {"channels": 0}, {"stems": 0}, {"filters": ()}, {"filters": (4, 0)}, {"kernel": 1},
         {"time_strides": (2,)}, {"time_strides": (2,) * 5 + (3,)}, {"dropout": 1.0},
-        {"compression": 0.0}, {"compression": 1.5},
+        {"compression": 0.0}, {"compression": 1.5}, {"stems": 1, "mask": "softmax"},
     ],
 )  # fmt: skip
 def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:

@@ -8,7 +8,10 @@ import torch
 
 from unmixcli.dsp.stft import STFTConfig, istft, stft
 from unmixcli.training.excerpts import Batch
-from unmixcli.training.objective import Masked, Objective, waveform
+from unmixcli.training.losses import LOSSES, magnitude_spectrum, spectrum
+from unmixcli.training.model import untrained_model
+from unmixcli.training.objective import Masked, Objective, Trainee, waveform
+from unmixcli.training.recipe import Recipe
 
 CONFIG = STFTConfig(n_fft=64, hop_samples=16)
 
@@ -28,6 +31,36 @@ def batch(targets, *, groups=None, known=None, weights=None) -> Batch:
 def noise():
     random = torch.Generator().manual_seed(0)
     return torch.randn(3, 2, 1, 320, generator=random)
+
+
+@pytest.fixture
+def low_bins():
+    """A model that sees 8 of 33 bins."""
+    recipe = Recipe.model_validate(
+        {
+            "name": "low",
+            "data": {"train": [{"path": "songs"}]},
+            "loss": {"l1_magnitude": 1.0},
+            "network": {
+                "architecture": "unet_stems",
+                "stems": ["vocals", "other"],
+                "channels": 1,
+                "stft": {"n_fft": 64, "hop_samples": 16},
+                "chunks": {"length": 16, "multiple": 4},
+                "parameters": {
+                    "bins": 8,
+                    "network": {"filters": [2, 2], "kernel": 3, "mask": "ratio", "dropout": 0.0},
+                },
+            },
+        }
+    )
+    model = untrained_model(recipe)
+    # Evaluated and trained alike: statistics of the batch would differ.
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = None
+    return model
 
 
 def spectra(stems):
@@ -130,3 +163,39 @@ def test_plain_targets_need_no_groups(noise) -> None:
         Objective(weights, config=CONFIG)(spectra(noise * 0.5), b)[0] for b in (plain, grouped)
     ]
     torch.testing.assert_close(*found)
+
+
+def test_magnitudes_of_targets_are_those_of_their_transforms(noise) -> None:
+    expected = spectrum(noise, config=CONFIG)[..., :20, :].abs()
+    torch.testing.assert_close(magnitude_spectrum(noise, config=CONFIG, bins=20), expected)
+
+
+@pytest.mark.parametrize("name", [n for n, loss in LOSSES.items() if loss.domain == "spectrum"])
+def test_losses_of_spectra_take_magnitudes_for_what_they_are(noise, name) -> None:
+    estimate, target = spectrum(noise, config=CONFIG), spectrum(noise.flip(0), config=CONFIG)
+    function = LOSSES[name].function
+    torch.testing.assert_close(function(estimate.abs(), target.abs()), function(estimate, target))
+
+
+def test_bins_that_the_network_does_not_see_are_left_out_in_training(low_bins) -> None:
+    mix = torch.randn(2, 1, 15 * 16)
+    trainee = Trainee(low_bins, all_bins=False)
+    trained = trainee.train()(mix)
+    assert trained.masks.shape[-2] == trained.mix.shape[-2] == 8
+    whole = trainee.eval()(mix)
+    assert whole.masks.shape[-2] == 33
+    torch.testing.assert_close(trained.masks, whole.masks[..., :8, :])
+    assert Trainee(low_bins).train()(mix).masks.shape[-2] == 33
+
+
+def test_the_loss_of_what_is_left_out_is_that_of_the_lowest_bins(noise) -> None:
+    whole = spectra(noise * 0.5)
+    low = Masked(whole.masks[..., :8, :], whole.mix[..., :8, :])
+    total, _ = Objective({"l1_magnitude": 1.0}, config=CONFIG)(low, batch(noise))
+    expected = 0.5 * spectrum(noise, config=CONFIG)[..., :8, :].abs().mean()
+    torch.testing.assert_close(total, expected)
+
+
+def test_waveform_losses_hear_all_bins() -> None:
+    assert Objective({"l1_magnitude": 1.0, "sdr": 1.0}, config=CONFIG).hears
+    assert not Objective({"l1_magnitude": 1.0}, config=CONFIG).hears

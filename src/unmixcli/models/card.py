@@ -54,6 +54,8 @@ class WeightFile(_Strict):
         name: its name in the model's folder or in the cache.
         sha256: of the whole file; None only where its makers publish no more than `sha256_prefix`.
         sha256_prefix: the first hex digits of it, as in the names of torch.hub's files.
+        tail_md5: md5 of the last 10,000 KiB (of the whole file if it is shorter), by which UVR
+            knows its models; for those whose sha256 nobody publishes.
         size: bytes, None where it is not published.
         source: where it comes from; None if it lies beside the card.
     """
@@ -62,13 +64,14 @@ class WeightFile(_Strict):
     name: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")]
     sha256: SHA256 | None = None
     sha256_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
+    tail_md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
     size: Annotated[int, Field(gt=0)] | None = None
     source: PackageSource | WebSource | HubSource | None = None
 
     @model_validator(mode="after")
     def _identified(self) -> WeightFile:
-        if self.sha256 is None and self.sha256_prefix is None:
-            raise ValueError(f"{self.name}: sha256 or sha256_prefix is needed")
+        if not (self.sha256 or self.sha256_prefix or self.tail_md5):
+            raise ValueError(f"{self.name}: sha256, sha256_prefix or tail_md5 is needed")
         return self
 
     @property
@@ -88,7 +91,7 @@ class Transform(_Strict):
 
 
 class Chunks(_Strict):
-    """How a song is cut, in frames for spectral models; see `ChunkConfig`."""
+    """How a song is cut, in frames (or samples without a transform); see `ChunkConfig`."""
 
     length: int
     context: int = 0
@@ -124,6 +127,14 @@ class Score(_Strict):
     source: str
 
 
+class Speed(_Strict):
+    """A measured figure: seconds of music in a second, on what, by which command."""
+
+    factor: Annotated[float, Field(gt=0)]
+    device: str
+    command: str
+
+
 class Card(_Strict):
     """A model.
 
@@ -135,6 +146,8 @@ class Card(_Strict):
         residual: the stem that is the mix minus the others.
         sample_rate: of the network, Hz.
         channels: audio channels of the network; 1 takes each channel of the input by itself.
+        stft: of a spectral model, which gives masks; None for one that gives waveforms.
+        extra: of this package, that brings what the architecture needs; None if nothing is.
         half: reduced precisions in which it may run on a GPU, best first.
         mps: whether it has been run on Apple's GPU.
     """
@@ -148,8 +161,9 @@ class Card(_Strict):
     residual: str | None = None
     sample_rate: Annotated[int, Field(gt=0)]
     channels: Annotated[int, Field(ge=1, le=2)]
-    stft: Transform
+    stft: Transform | None = None
     chunks: Chunks
+    extra: str | None = None
     wiener: Wiener = Wiener()
     half: tuple[Literal["bf16", "fp16"], ...] = ()
     mps: bool = False
@@ -158,6 +172,7 @@ class Card(_Strict):
     citation: str = ""
     files: Annotated[tuple[WeightFile, ...], Field(min_length=1)]
     scores: tuple[Score, ...] = ()
+    speeds: tuple[Speed, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:

@@ -40,6 +40,8 @@ def spectral_settings(card: Card) -> SpectralSettings:
     Raises:
         ModelError: if they contradict each other.
     """
+    if card.stft is None:
+        raise ModelError(f"{card.name}: its card names no stft, which {card.architecture} needs")
     try:
         return SpectralSettings(
             stems=card.stems,

@@ -37,9 +37,16 @@ class SpectralSettings:
 
 
 class SpectralModel(nn.Module):
-    """A network that gives masks; adapters derive from it."""
+    """A network that gives masks; adapters derive from it.
+
+    Attributes:
+        settings: what it needs around it.
+        seen_bins: the lowest bins, whose masks depend on these bins alone and from which those
+            above follow; None if it sees all.
+    """
 
     settings: SpectralSettings
+    seen_bins: int | None = None
 
     def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
         """Masks of some of the stems.

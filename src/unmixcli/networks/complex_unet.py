@@ -38,7 +38,8 @@ class ComplexUNetConfig:
         filters: output channels of each encoder layer; every layer halves the bins.
         kernel: side of the square kernels.
         time_strides: of each encoder layer, 1 or 2; empty means that all halve the frames too.
-        mask: complex masks from the complex mix, or ratio masks in (0, 1) from its magnitudes.
+        mask: complex masks from the complex mix; ratio masks in (0, 1) from its magnitudes, each
+            by itself; or softmax masks, ratio masks that sum to 1 over the stems.
         skips: join each encoder layer to its decoder layer.
         dropout: probability in the first five decoder layers (never the last), in training only.
         compression: the network sees magnitudes to this power, phases as they are. Below 1 it
@@ -50,7 +51,7 @@ class ComplexUNetConfig:
     filters: tuple[int, ...] = (16, 32, 64, 128, 256, 512)
     kernel: int = 5
     time_strides: tuple[int, ...] = ()
-    mask: Literal["complex", "ratio"] = "complex"
+    mask: Literal["complex", "ratio", "softmax"] = "complex"
     skips: bool = True
     dropout: float = 0.5
     compression: float = 1.0
@@ -63,6 +64,8 @@ class ComplexUNetConfig:
             raise ValueError(f"kernel must be at least 2 (the stride), not {self.kernel}")
         if self.time_strides and len(self.time_strides) != len(self.filters):
             raise ValueError("time_strides must be empty or have an entry for each of filters")
+        if self.mask == "softmax" and self.stems < 2:
+            raise ValueError("softmax masks need two stems, or the one would be the mix")
         if not set(self.time_strides) <= {1, 2}:
             raise ValueError(f"time_strides must be 1 or 2, not {self.time_strides}")
         if not 0 <= self.dropout < 1 or not 0 < self.compression <= 1:
@@ -86,7 +89,7 @@ class ComplexUNet(nn.Module):
         - input: `(batch, channels, bins, frames)`, complex; bins and frames multiples of
           `config.multiples`
         - output: `(batch, stems, channels, bins, frames)`; complex within the unit circle, or real
-          in (0, 1) for `mask="ratio"`; mask times mix is the stem
+          in (0, 1) for the other kinds of mask; mask times mix is the stem
 
     >>> net = ComplexUNet(ComplexUNetConfig(stems=3, filters=(4, 8)))
     >>> net(torch.randn(1, 1, 8, 16, dtype=torch.complex64)).shape
@@ -106,7 +109,7 @@ class ComplexUNet(nn.Module):
             ValueError: for a mix of another shape, or one that is not complex.
         """
         self._check(mix)
-        x = self._seen(compress(mix, self.config.compression))
+        x = self._seen(mix)
         carried: list[Tensor] = []
         for layer in self.encoder:
             x = layer(x)
@@ -120,9 +123,10 @@ class ComplexUNet(nn.Module):
 
     def _seen(self, mix: Tensor) -> Tensor:
         """The network's input, channels last: strided convolutions then take less time on a CPU."""
-        if self.config.mask == "ratio":
-            return mix.abs().contiguous(memory_format=torch.channels_last)
-        parts: Tensor = torch.view_as_real(mix).permute(0, 2, 3, 1, 4).flatten(-2)
+        if self.config.mask != "complex":
+            magnitudes = mix.abs().clamp_min(_SILENT).pow(self.config.compression)
+            return magnitudes.contiguous(memory_format=torch.channels_last)
+        parts: Tensor = torch.view_as_real(compress(mix, self.config.compression)).permute(0, 2, 3, 1, 4).flatten(-2)
         return parts.permute(0, 3, 1, 2)
 
     def _masks(self, outputs: Tensor) -> Tensor:
@@ -132,6 +136,8 @@ class ComplexUNet(nn.Module):
         axes = (self.config.stems, self.config.channels)
         if self.config.mask == "ratio":
             return torch.sigmoid(outputs.contiguous().unflatten(1, axes))
+        if self.config.mask == "softmax":
+            return torch.softmax(outputs.contiguous().unflatten(1, axes), dim=1)
         # Stem by stem, for memory that is used again: half the time and less on a CPU.
         stems = outputs.unflatten(1, (*axes, 2)).unbind(1)
         return torch.stack([bounded(*stem.contiguous().unbind(2)) for stem in stems], dim=1)

