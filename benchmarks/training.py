@@ -20,7 +20,7 @@ from benchmarks.report import machine, markdown, parser, publish
 from unmixcli.data.tracks import load_stems, read_dataset
 from unmixcli.training import events
 from unmixcli.training.excerpts import Batch, ExcerptSource
-from unmixcli.training.loop import Trainer
+from unmixcli.training.loop import Trainer, new_fabric
 from unmixcli.training.recipe import Data, Recipe, Source, read_recipe
 from unmixcli.training.run import Place, prepare
 
@@ -83,7 +83,8 @@ def steps_per_s(recipe: Recipe, source: ExcerptSource, place: Place) -> str:
         if isinstance(event, events.Stepped):
             times.append(time.perf_counter())
 
-    trainer = Trainer(recipe, source, folder=place.folder, device=place.device, listener=note)
+    fabric = new_fabric(recipe, device=place.device)
+    trainer = Trainer(recipe, source, folder=place.folder, fabric=fabric, listener=note)
     trainer.run()
     warm = 5
     return f"{(len(times) - 1 - warm) / (times[-1] - times[warm]):.2f}"

@@ -33,6 +33,9 @@ def train(
     device: Annotated[
         Device, typer.Option("--device", "-d", help="Used or refused.")
     ] = Device.auto,
+    devices: Annotated[
+        int, typer.Option(help="How many of them share each step, with a batch each.", min=1)
+    ] = 1,
     max_minutes: Annotated[
         float | None, typer.Option(help="Save and stop after so long.", min=0.0)
     ] = None,

@@ -15,6 +15,7 @@ from unmixcli.cli.separate import Device
 from unmixcli.cli.train_display import check_lines, open_display
 from unmixcli.errors import ResourceError
 from unmixcli.separation.device import resolve_device
+from unmixcli.training.allocator import keep_freed_memory
 from unmixcli.training.model import card_of
 from unmixcli.training.recipe import Data, Recipe, Source, builtin_recipes, read_recipe
 
@@ -31,6 +32,7 @@ class Arguments:
     resume: bool
     check: bool
     device: Device
+    devices: int
     max_minutes: float | None
     change: list[str] | None
 
@@ -38,7 +40,7 @@ class Arguments:
 def run(arguments: Arguments) -> int:
     """Train, or check; 0 when there is nothing left to do or time was up, 130 on Ctrl-C."""
     try:
-        from unmixcli.training.run import Place, check, train
+        from unmixcli.training.run import Place, check, follows, train
     except ImportError as error:
         raise ResourceError(
             f"training needs {error.name}; install it by: pip install 'unmixcli[train]'"
@@ -47,7 +49,14 @@ def run(arguments: Arguments) -> int:
     recipe = _recipe(arguments, path)
     folder = arguments.out or Path("training") / recipe.name
     device = resolve_device(arguments.device.value, card=card_of(recipe))
-    place = Place(folder, base, device, path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    place = Place(folder, base, device, recipe_text=text, devices=arguments.devices)
+    if device.type == "cpu":
+        keep_freed_memory()
+    if follows():
+        with _asked_to_stop(None, quiet=True) as asked:
+            train(recipe, place, resume=arguments.resume, stop=asked)
+        return 0
     if arguments.check:
         with open_display(recipe) as display:
             measured = check(recipe, place, listener=display)
@@ -81,6 +90,7 @@ def _recipe(arguments: Arguments, path: Path) -> Recipe:
 
 def _command(arguments: Arguments, folder: Path) -> str:
     words = [f"unmix train {arguments.recipe} --resume --out {folder}"]
+    words += [f"--devices {arguments.devices}"] if arguments.devices > 1 else []
     words += [f"--data {path}" for path in arguments.data or ()]
     words += [f"--set {change}" for change in arguments.change or ()]
     return " ".join(words)
@@ -89,8 +99,9 @@ def _command(arguments: Arguments, folder: Path) -> str:
 class _Asked:
     """Whether to save and stop: the time is up, or Ctrl-C was pressed once."""
 
-    def __init__(self, minutes: float | None) -> None:
+    def __init__(self, minutes: float | None, *, quiet: bool) -> None:
         self.interrupted = False
+        self._quiet = quiet
         self._end = None if minutes is None else time.monotonic() + 60 * minutes
 
     def __call__(self) -> bool:
@@ -102,12 +113,14 @@ class _Asked:
         if self.interrupted:
             raise KeyboardInterrupt
         self.interrupted = True
+        if self._quiet:
+            return
         print("stopping after this step; again to leave at once", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def _asked_to_stop(minutes: float | None) -> Iterator[_Asked]:
-    asked = _Asked(minutes)
+def _asked_to_stop(minutes: float | None, *, quiet: bool = False) -> Iterator[_Asked]:
+    asked = _Asked(minutes, quiet=quiet)
     before: Callable[..., object] | int | None = signal.signal(signal.SIGINT, asked.interrupt)
     try:
         yield asked

@@ -11,6 +11,7 @@ prepares the batches. Two kinds of excerpt:
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -70,6 +71,7 @@ class Drawing:
         active: share of draws that look for a place where the stem sounds.
         seed: of the recipe.
         spare: samples that augmentation may need beyond an excerpt.
+        first: number of the batch's first excerpt among those of the step.
     """
 
     samples: int
@@ -78,6 +80,7 @@ class Drawing:
     active: float
     seed: int
     spare: int = 0
+    first: int = 0
 
 
 class ExcerptSource:
@@ -115,11 +118,18 @@ class ExcerptSource:
 
     def batch(self, step: int) -> Batch:
         """The excerpts of a step."""
-        drawn = [self._excerpt(step, index) for index in range(self.drawing.batch)]
+        numbers = range(self.drawing.first, self.drawing.first + self.drawing.batch)
+        drawn = [self._excerpt(step, number) for number in numbers]
         mix, targets, groups, known, weights = map(torch.stack, zip(*drawn, strict=True))
         # A row without a target has no say, whatever stands in it.
         is_plain = torch.equal(groups, torch.eye(len(self.stems)) * known[..., None])
         return Batch(mix, targets, groups, known, weights, is_plain)
+
+    def share(self, rank: int) -> ExcerptSource:
+        """The same for one of several devices: its own part of the excerpts of each step."""
+        shared = copy.copy(self)
+        shared.drawing = replace(self.drawing, first=rank * self.drawing.batch)
+        return shared
 
     def batches(self, steps: Sequence[int], *, workers: int) -> Generator[Batch, None, None]:
         """The batches of steps in order, prepared ahead in threads."""

@@ -68,7 +68,8 @@ class Trainer:
         source: of the excerpts.
         validation: names and batches of one excerpt each; may be empty.
         folder: where the checkpoints go; it must exist.
-        device: where to train.
+        fabric: where to train, launched; see `new_fabric`. Of several processes the first one
+            writes, speaks and decides; each draws `excerpts.batch` excerpts of its own.
         listener: is told what happens.
         stop: is asked after every step whether to save and go home.
     """
@@ -80,21 +81,18 @@ class Trainer:
         *,
         validation: ValidationSet = (),
         folder: Path,
-        device: torch.device,
+        fabric: Fabric,
         listener: events.Listener = lambda _: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.recipe = recipe
-        self._source = source
+        self._source = source.share(fabric.global_rank)
         self._validation = validation
         self._folder = folder
-        self._tell = listener
+        self._leads = fabric.is_global_zero
+        self._tell = listener if self._leads else lambda _: None
         self._stop = stop
-        self._fabric = Fabric(
-            accelerator=device.type,
-            devices=1,
-            precision=_PRECISION[recipe.optimiser.precision],
-        )
+        self._fabric = fabric
         model = untrained_model(recipe)
         self._objective = Objective(recipe.loss, config=model.settings.stft)
         trainee = Trainee(model, all_bins=self._objective.hears)
@@ -103,7 +101,7 @@ class Trainer:
         )
         self._trainee = trainee
         self._state = _State()
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(recipe.seed + fabric.global_rank)
         if recipe.optimiser.ema:
             self._state.ema = _copied(trainee)
 
@@ -143,7 +141,7 @@ class Trainer:
                 if self._is_stale():
                     reason = f"no gain in {state.stale} validations"
                     break
-                if self._stop():
+                if self._fabric.broadcast(self._stop()):
                     reason, finished = "stopped", state.step >= recipe.schedule.steps
                     break
         self._save(LAST)
@@ -159,7 +157,11 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         self._network.train()
-        losses = [self._backward(batch, share=1 / len(batches)) for batch in batches]
+        losses = []
+        for number, batch in enumerate(batches, start=1):
+            # Gradients of all devices meet once a step.
+            with self._fabric.no_backward_sync(self._network, enabled=number < len(batches)):
+                losses.append(self._backward(batch, share=1 / len(batches)))
         gradient = nn.utils.clip_grad_norm_(
             self._trainee.parameters(), settings.clip or float("inf")
         )
@@ -211,7 +213,10 @@ class Trainer:
         state = self._state
         weights = _copied(self._trainee)
         self._trainee.load_state_dict(state.ema or weights)
-        targets = validate(self._trainee, self._validation, device=self._fabric.device)
+        targets = {}
+        if self._leads:
+            targets = validate(self._trainee, self._validation, device=self._fabric.device)
+        targets = self._fabric.broadcast(targets)
         score = sum(targets.values()) / max(1, len(targets))
         is_best = score > state.best
         if is_best:
@@ -227,6 +232,8 @@ class Trainer:
         return 0 < self.recipe.schedule.stop_after <= self._state.stale
 
     def _save(self, name: str) -> None:
+        if not self._leads:
+            return
         path = self._folder / name
         content = {
             "weights": self._trainee.state_dict(),
@@ -246,6 +253,20 @@ class Trainer:
         elif self._state.ema:
             self._trainee.load_state_dict(self._state.ema)
         return self._trainee.model.eval()
+
+
+def new_fabric(recipe: Recipe, *, device: torch.device, devices: int = 1) -> Fabric:
+    """What runs the steps of a recipe on one device or several of a kind.
+
+    For several, `launch()` starts this very command again for each of the others, and the
+    gradient is the mean over all of them.
+    """
+    return Fabric(
+        accelerator=device.type,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        precision=_PRECISION[recipe.optimiser.precision],
+    )
 
 
 def new_optimiser(settings: Optimiser, module: nn.Module) -> torch.optim.Optimizer:

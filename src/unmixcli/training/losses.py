@@ -1,10 +1,10 @@
 """What training minimises: one value for each estimate and target.
 
 Waveforms are `(batch, stems, channels, samples)`, spectra `(batch, stems, channels, bins, frames)`
-complex, of which only the magnitudes count, or those. Every loss gives one value per (batch, stem), so that
-stems which a track does not know can be left out of the mean. Mean squares are of samples at full
-scale 1; magnitudes are those of an unscaled Fourier transform. Values and gradients are finite for
-silence on either side.
+complex or their magnitudes, which alone count. Every loss gives one value per (batch, stem), so
+that stems which a track does not know can be left out of the mean. Mean squares are of samples at
+full scale 1; magnitudes are those of an unscaled Fourier transform. Values and gradients are
+finite for silence on either side.
 """
 
 from __future__ import annotations

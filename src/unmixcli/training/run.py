@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -11,16 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
-from unmixcli.errors import InputError, UsageError
+from unmixcli.errors import InputError, ResourceError, UsageError
 from unmixcli.training import events
 from unmixcli.training.augment.chain import AUGMENTATIONS, Step, apply
 from unmixcli.training.checkpoint import LAST
 from unmixcli.training.excerpts import Drawing, ExcerptSource, validation_batches
 from unmixcli.training.export import export_model
 from unmixcli.training.logs import Logs
-from unmixcli.training.loop import Outcome, Trainer, ValidationSet
+from unmixcli.training.loop import Outcome, Trainer, ValidationSet, new_fabric
 from unmixcli.training.model import untrained_model
 from unmixcli.training.pack import PackedTrack, pack_all, resident
 from unmixcli.training.recipe import Recipe, Source
@@ -38,12 +40,14 @@ class Place:
         base: what paths of the recipe are relative to.
         device: where to train.
         recipe_text: the recipe's file, for the model's folder.
+        devices: how many of this kind share each step.
     """
 
     folder: Path
     base: Path
     device: torch.device
     recipe_text: str = ""
+    devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,8 @@ def train(
         ResourceError: if the disk is full or the loss is not finite.
     """
     _check_folder(place.folder, resume=resume)
-    prepared = prepare(recipe, place, listener=listener)
+    fabric = _launched(recipe, place, listener=listener)
+    prepared = prepare(recipe, replace(place, device=fabric.device), listener=listener)
     place.folder.mkdir(parents=True, exist_ok=True)
     told: list[events.Listener] = [listener]
 
@@ -113,9 +118,11 @@ def train(
         for hear in told:
             hear(event)
 
-    trainer = _trainer(recipe, prepared, place, listener=tell, stop=stop)
+    trainer = _trainer(recipe, prepared, place.folder, fabric=fabric, listener=tell, stop=stop)
     if resume:
         trainer.resume()
+    if not fabric.is_global_zero:
+        return trainer.run()
     with Logs(place.folder, step=trainer.step) as logs:
         told.append(logs)
         outcome = trainer.run()
@@ -146,7 +153,8 @@ def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _:
         trainer = _trainer(
             short,
             replace(prepared, validation=()),
-            replace(place, folder=Path(folder)),
+            Path(folder),
+            fabric=new_fabric(recipe, device=place.device),
             listener=note,
         )
         trainer.run()
@@ -160,6 +168,24 @@ def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _:
         data_s=data_s,
         peak_bytes=_peak_bytes(place.device),
     )
+
+
+def follows() -> bool:
+    """Whether this process trains for another one, which speaks for both."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def _launched(recipe: Recipe, place: Place, *, listener: events.Listener) -> Fabric:
+    if place.device.type == "cuda" and place.devices > torch.cuda.device_count():
+        raise ResourceError(
+            f"--devices {place.devices}: there are {torch.cuda.device_count()} CUDA devices here"
+        )
+    fabric = new_fabric(recipe, device=place.device, devices=place.devices)
+    if place.devices > 1 and not follows():
+        # Once, before there are others who would pack the same.
+        prepare(recipe, replace(place, device=torch.device("cpu")), listener=listener)
+    fabric.launch()
+    return fabric
 
 
 def prepare(
@@ -245,8 +271,9 @@ def _whole_frames(recipe: Recipe, seconds: float) -> int:
 def _trainer(
     recipe: Recipe,
     prepared: Prepared,
-    place: Place,
+    folder: Path,
     *,
+    fabric: Fabric,
     listener: events.Listener,
     stop: Callable[[], bool] = lambda: False,
 ) -> Trainer:
@@ -255,8 +282,8 @@ def _trainer(
             recipe,
             prepared.source,
             validation=prepared.validation,
-            folder=place.folder,
-            device=place.device,
+            folder=folder,
+            fabric=fabric,
             listener=listener,
             stop=stop,
         )
