@@ -15,6 +15,7 @@ import soundfile
 import torch
 
 from training.songs_for_tests import RATE, RECIPE, write_song
+from unmixcli.training.recipe import read_recipe
 
 COMMAND = str(Path(sys.executable).with_name("unmix"))
 
@@ -58,6 +59,17 @@ def test_data_out_and_set(unmix, studio) -> None:
     )  # fmt: skip
     assert done.code == 0, done.err
     assert 'name = "mine"' in (studio / "deep" / "er" / "model" / "model.toml").read_text()
+
+
+def test_the_model_keeps_the_recipe_as_the_command_line_made_it(unmix, studio) -> None:
+    changes = ("excerpts.batch=1", "augment=[{name='gain'}]", "schedule.steps=1")
+    sets = [word for change in changes for word in ("--set", change)]
+    assert unmix("train", "recipe.toml", "--data", "songs", *sets).code == 0
+    kept = read_recipe(studio / "training/small/model/recipe.toml")
+    meant = read_recipe(studio / "recipe.toml", changes=changes)
+    assert kept.model_copy(update={"data": meant.data}) == meant
+    assert kept.data.train[0].path == studio / "songs"
+    assert kept.data.hold_out == meant.data.hold_out
 
 
 def test_time_up_saves_and_says_how_to_go_on(unmix, studio) -> None:

@@ -16,6 +16,7 @@ from unmixcli.cli.train_display import check_lines, open_display
 from unmixcli.errors import ResourceError
 from unmixcli.separation.device import resolve_device
 from unmixcli.training.allocator import keep_freed_memory
+from unmixcli.training.export import toml_text
 from unmixcli.training.model import card_of
 from unmixcli.training.recipe import Data, Recipe, Source, builtin_recipes, read_recipe
 
@@ -49,7 +50,7 @@ def run(arguments: Arguments) -> int:
     recipe = _recipe(arguments, path)
     folder = arguments.out or Path("training") / recipe.name
     device = resolve_device(arguments.device.value, card=card_of(recipe))
-    text = path.read_text(encoding="utf-8")
+    text = _recipe_text(arguments, path, recipe)
     place = Place(folder, base, device, recipe_text=text, devices=arguments.devices)
     if device.type == "cpu":
         keep_freed_memory()
@@ -86,6 +87,16 @@ def _recipe(arguments: Arguments, path: Path) -> Recipe:
     sources = tuple(Source(path=path.absolute()) for path in arguments.data)
     data = Data(train=sources, hold_out=recipe.data.hold_out, cache=recipe.data.cache)
     return recipe.model_copy(update={"data": data})
+
+
+def _recipe_text(arguments: Arguments, path: Path, recipe: Recipe) -> str:
+    """What is kept beside the model: the file as it is, or what the command line made of it."""
+    if not (arguments.change or arguments.data):
+        return path.read_text(encoding="utf-8")
+    words = [f"--set {change}" for change in arguments.change or ()]
+    words += [f"--data {folder}" for folder in arguments.data or ()]
+    content = recipe.model_dump(mode="json", exclude_defaults=True)
+    return f"# {path.name} with {' '.join(words)}\n" + toml_text(content)
 
 
 def _command(arguments: Arguments, folder: Path) -> str:
