@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
@@ -36,6 +37,23 @@ class SpectralSettings:
     wiener_eps: float | None = None
 
 
+@dataclass(frozen=True)
+class TrainingMasks:
+    """What a model gives in training.
+
+    Attributes:
+        masks: as `SpectralModel.masks`.
+        stages: masks of further estimates of the same stems, each with the weight of its loss.
+        penalties: added to the loss as they are, by name.
+        context: frames at each end for which there are no masks.
+    """
+
+    masks: Tensor
+    stages: tuple[tuple[float, Tensor], ...] = ()
+    penalties: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+    context: int = 0
+
+
 class SpectralModel(nn.Module):
     """A network that gives masks; adapters derive from it.
 
@@ -57,3 +75,7 @@ class SpectralModel(nn.Module):
               the stem
         """
         raise NotImplementedError
+
+    def training_masks(self, mix: Tensor, *, stems: Sequence[str]) -> TrainingMasks:
+        """The masks of a mix as `masks`, and what else the training of this model wants."""
+        return TrainingMasks(self.masks(mix, stems=stems))

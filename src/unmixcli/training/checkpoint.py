@@ -51,13 +51,18 @@ def read_checkpoint(path: Path, *, recipe: Recipe) -> dict[str, Any]:
         raise InputError(f"{path}: is no checkpoint that can be read") from error
     if version != _VERSION:
         raise InputError(f"{path}: has version {version}; this program reads {_VERSION}")
-    then, now = content["recipe"], _fixed(recipe)
+    # What a recipe of an earlier version could not say had its default.
+    then, now = {**_defaults(), **content["recipe"]}, _fixed(recipe)
     changed = [key for key in now if then.get(key) != now[key]]
     if changed:
         raise UsageError(
             f"{path}: was made with another {' and '.join(changed)}; start anew with another --out"
         )
     return content
+
+
+def _defaults() -> dict[str, Any]:
+    return Recipe.model_construct().model_dump(mode="json", exclude=_FREE)
 
 
 def _fixed(recipe: Recipe) -> dict[str, Any]:

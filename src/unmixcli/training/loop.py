@@ -94,7 +94,11 @@ class Trainer:
         self._stop = stop
         self._fabric = fabric
         model = untrained_model(recipe)
-        self._objective = Objective(recipe.loss, config=model.settings.stft)
+        self._objective = Objective(
+            recipe.loss,
+            config=model.settings.stft,
+            counted=[not recipe.learned or stem in recipe.learned for stem in recipe.network.stems],
+        )
         trainee = Trainee(model, all_bins=self._objective.hears)
         self._network, self._optimiser = self._fabric.setup(
             trainee, new_optimiser(recipe.optimiser, trainee)

@@ -5,8 +5,9 @@ What is trained is the model that separates, not a copy of it: its `masks` on th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -24,10 +25,16 @@ class Masked(NamedTuple):
     Attributes:
         masks: `(batch, stems, channels, bins, frames)`, real and not negative, or complex.
         mix: `(batch, channels, bins, frames)` complex.
+        first_frame: of the mix, counted from the excerpt's.
+        stages: masks of further estimates, each with the weight of its loss.
+        penalties: added to the loss as they are.
     """
 
     masks: Tensor
     mix: Tensor
+    first_frame: int = 0
+    stages: tuple[tuple[float, Tensor], ...] = ()
+    penalties: Mapping[str, Tensor] = MappingProxyType({})
 
     @property
     def spectra(self) -> Tensor:
@@ -43,7 +50,12 @@ class Masked(NamedTuple):
     def grouped(self, groups: Tensor) -> Masked:
         """Sums of stems, by `(batch, targets, stems)` of 0 and 1: masks add, as stems do."""
         masks = torch.einsum("bts,bscfn->btcfn", groups.to(self.masks.dtype), self.masks)
-        return Masked(masks, self.mix)
+        return Masked(masks, self.mix, self.first_frame)
+
+    def other_stages(self) -> Iterator[tuple[float, Masked]]:
+        """Further estimates, with the weights of their losses."""
+        for weight, masks in self.stages:
+            yield weight, Masked(masks, self.mix, self.first_frame)
 
 
 class Trainee(nn.Module):
@@ -66,15 +78,31 @@ class Trainee(nn.Module):
         """Transform the mix, run the networks of all stems."""
         settings = self.model.settings
         mixed = spectrum(mix, config=settings.stft)
-        if self.training:
-            mixed = mixed[..., : self.bins, :]
-        shape = mixed.shape
-        mono = settings.channels == 1
-        inputs = mixed.reshape(-1, 1, *shape[2:]) if mono else mixed
-        masks = self.model.masks(inputs, stems=settings.stems)
-        if mono:
-            masks = masks.reshape(shape[0], shape[1], *masks.shape[1:2], *shape[2:]).transpose(1, 2)
-        return Masked(masks, mixed)
+        # A mono model takes each channel by itself.
+        joined = mixed.shape[1] if settings.channels == 1 else None
+        if not self.training:
+            masks = self.model.masks(_apart(mixed, joined), stems=settings.stems)
+            return Masked(_together(masks, joined), mixed)
+        mixed = mixed[..., : self.bins, :]
+        given = self.model.training_masks(_apart(mixed, joined), stems=settings.stems)
+        return Masked(
+            _together(given.masks, joined),
+            mixed[..., given.context : mixed.shape[-1] - given.context],
+            given.context,
+            tuple((weight, _together(masks, joined)) for weight, masks in given.stages),
+            given.penalties,
+        )
+
+
+def _apart(mixed: Tensor, channels: int | None) -> Tensor:
+    return mixed if channels is None else mixed.reshape(-1, 1, *mixed.shape[2:])
+
+
+def _together(masks: Tensor, channels: int | None) -> Tensor:
+    if channels is None:
+        return masks
+    found: Tensor = masks.unflatten(0, (-1, channels)).squeeze(3).transpose(1, 2)
+    return found
 
 
 class Objective:
@@ -83,17 +111,26 @@ class Objective:
     Args:
         weights: by the names of `LOSSES`.
         config: the transform of the spectra.
+        counted: for each stem of the model whether it is learned; targets that hold another one
+            do not count. None means all.
 
     Raises:
         ValueError: for a loss that does not exist.
     """
 
-    def __init__(self, weights: Mapping[str, float], *, config: STFTConfig) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        *,
+        config: STFTConfig,
+        counted: Sequence[bool] | None = None,
+    ) -> None:
         unknown = sorted(set(weights) - set(LOSSES))
         if unknown:
             raise ValueError(f"{unknown[0]} is no loss; there are {', '.join(LOSSES)}")
         self.weights = dict(weights)
         self.config = config
+        self._left_out = None if counted is None else ~torch.tensor(counted)
 
     @property
     def hears(self) -> bool:
@@ -103,11 +140,22 @@ class Objective:
     def __call__(self, masked: Masked, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and each of its parts unweighted, as means over what is known.
 
-        Stems are summed to the targets, so the loss of a group is that of its sum.
+        Stems are summed to the targets, so the loss of a group is that of its sum. Parts are of
+        the estimate itself; those of its other stages are in the loss alone.
         """
+        total, parts = self._loss(masked, batch)
+        for weight, estimates in masked.other_stages():
+            total = total + weight * self._loss(estimates, batch)[0]
+        for name, penalty in masked.penalties.items():
+            parts[name] = penalty
+            total = total + penalty
+        return total, parts
+
+    def _loss(self, masked: Masked, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         estimates = masked if batch.is_plain else masked.grouped(batch.groups)
         pair = _Pair(estimates, batch.targets, self.config)
-        weights = batch.known * batch.weights[:, None]
+        known = self._counted(batch)
+        weights = known * batch.weights[:, None]
         total = weights.new_zeros(())
         parts = {}
         for name, weight in self.weights.items():
@@ -116,10 +164,17 @@ class Objective:
                 *(pair.magnitudes if loss.domain == "spectrum" else pair.waveforms)
             )
             # Zeros, not a factor of 0, which would keep a NaN of an unknown target.
-            known = torch.where(batch.known, values * weights, torch.zeros_like(values))
-            parts[name] = known.sum() / weights.sum().clamp_min(1e-12)
+            counting = torch.where(known, values * weights, torch.zeros_like(values))
+            parts[name] = counting.sum() / weights.sum().clamp_min(1e-12)
             total = total + weight * parts[name]
         return total, parts
+
+
+    def _counted(self, batch: Batch) -> Tensor:
+        if self._left_out is None:
+            return batch.known
+        left_out = self._left_out.to(batch.groups.device)
+        return batch.known & ~((batch.groups > 0) & left_out).any(dim=-1)
 
 
 class _Pair:
@@ -132,12 +187,15 @@ class _Pair:
 
     @cached_property
     def magnitudes(self) -> tuple[Tensor, Tensor]:
-        bins = self._estimates.mix.shape[-2]
+        bins, frames = self._estimates.mix.shape[-2:]
         targets = magnitude_spectrum(self._targets, config=self._config, bins=bins)
-        return self._estimates.magnitudes, targets
+        first = self._estimates.first_frame
+        return self._estimates.magnitudes, targets[..., first : first + frames]
 
     @cached_property
     def waveforms(self) -> tuple[Tensor, Tensor]:
+        if self._estimates.first_frame:
+            raise ValueError("a loss of waveforms needs all frames; this network gives fewer")
         samples = self._targets.shape[-1]
         spectra = self._estimates.spectra
         return waveform(spectra, config=self._config, samples=samples), self._targets

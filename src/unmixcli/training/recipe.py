@@ -188,6 +188,7 @@ class Recipe(_Strict):
         name: of the model.
         seed: of everything that is drawn.
         loss: weights by the names of `training.losses.LOSSES`.
+        learned: the stems whose targets count in the loss; all if none are named.
         checkpoint_every: steps between checkpoints; what a kill can cost.
     """
 
@@ -198,11 +199,18 @@ class Recipe(_Strict):
     augment: tuple[Augmentation, ...] = ()
     network: Network
     loss: Annotated[Mapping[str, Positive], Field(min_length=1)]
+    learned: tuple[Name, ...] = ()
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
     validation: Validation = Validation()
     checkpoint_every: Count = 200
     export: Export = Export()
+
+    @model_validator(mode="after")
+    def _learned_are_stems(self) -> Recipe:
+        if unknown := set(self.learned) - set(self.network.stems):
+            raise ValueError(f"learned: {', '.join(sorted(unknown))} is no stem of the network")
+        return self
 
 
 def builtin_recipes() -> dict[str, Path]:
