@@ -372,7 +372,7 @@ def test_unknown_stem_names_a_model_that_has_it(
 ) -> None:
     outcome = separate(unmix, small_model, song, "--stems", "bass")
     # A free model is named before others, with what gets it.
-    assert "umxhq has 'bass': unmix models pull umxhq" in outcome.err
+    assert "htdemucs_ft has 'bass': unmix models pull htdemucs_ft" in outcome.err
 
 
 def test_cuda_is_refused_where_there_is_none(

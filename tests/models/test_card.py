@@ -10,7 +10,7 @@ from conftest import make_model
 from unmixcli.errors import ModelError
 from unmixcli.models.card import read_card
 from unmixcli.models.catalogue import list_models
-from unmixcli.models.load import spectral_settings
+from unmixcli.models.load import model_settings
 
 
 def test_every_built_in_card_is_valid() -> None:
@@ -18,7 +18,7 @@ def test_every_built_in_card_is_valid() -> None:
     assert "spleeter-2stems" in [model.name for model in models]
     for model in models:
         assert model.name == model.folder.name
-        assert spectral_settings(model.card).stems == model.card.stems
+        assert model_settings(model.card).stems == model.card.stems
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_every_built_in_card_is_valid() -> None:
         ("training_data", "trainning_data", "training_data: Field required"),
         ("title", "colour = 1\ntitle", "colour: Extra inputs"),
         ("[stft]", "[stft", "cannot be read as a model card"),
-        ("sha256 = ", "size = 1 #", "sha256 or sha256_prefix is needed"),
+        ("sha256 = ", "size = 1 #", "sha256, sha256_prefix or tail_md5 is needed"),
     ],
 )
 def test_a_wrong_card_names_the_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:

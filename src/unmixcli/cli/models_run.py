@@ -1,49 +1,54 @@
-"""What `unmix models` prints."""
+"""What `unmix models` does and prints."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock
 
+import typer
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
-from rich.progress import TaskID
 from rich.table import Table
 
-from unmixcli.errors import UsageError
-from unmixcli.models.catalogue import Model, broken_cards, find_model, list_models
-from unmixcli.models.hub import pull
-from unmixcli.models.weights import file_path, obtain_command
+from unmixcli.errors import ModelError, UsageError
+from unmixcli.models.added import add, add_converted, forget
+from unmixcli.models.card import Card
+from unmixcli.models.catalogue import (
+    Model,
+    broken_cards,
+    default_model,
+    find_model,
+    list_models,
+)
+from unmixcli.models.chosen import agree, choose, has_agreed
+from unmixcli.models.hub import PullError, is_downloadable, pull
+from unmixcli.models.weights import file_path, missing, obtain_command, verify_installed
 
 
-def print_list(stem: str | None, *, as_json: bool) -> None:
-    """Print every model, installed ones first."""
+def print_list(stem: str | None, *, order: str | None, as_json: bool) -> None:
+    """Print every model, in this order or installed ones first."""
     models = [model for model in list_models() if stem is None or model.has([stem])]
-    models.sort(key=lambda model: (not model.installed, model.name))
+    models.sort(key=_sort_key(order, stem))
+    default = _default_name()
     if as_json:
         for model in models:
-            print(json.dumps(_summary(model)))
+            print(json.dumps(_summary(model, is_default=model.name == default)))
         return
-    rows = [("model", "installed", "SDR in dB", "licence")]
-    rows += [
-        (
-            model.name,
-            "yes" if model.installed else "no",
-            _scores(model),
-            model.card.licence.name + ("" if model.card.licence.commercial else ", non-commercial"),
-        )
-        for model in models
-    ]
-    # Plain columns that never wrap, so that other programs can read them.
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
-        print("  ".join((*cells, row[3])))
-    missing = [model for model in models if not model.installed]
-    if missing:
-        print(f"\nTo install one: {obtain_command(missing[0].card)}")
+    _print_columns(
+        [
+            ("model", "installed", "SDR in dB", "size", "speed", "licence"),
+            *(_row(model, is_default=model.name == default) for model in models),
+        ]
+    )
+    absent = [model for model in models if not model.installed]
+    if absent:
+        print(f"\nTo install one: {obtain_command(absent[0].card)}")
     for error in broken_cards():
         print(f"unmix: error: {error}", file=sys.stderr)
 
@@ -71,22 +76,99 @@ def print_paths(name: str) -> None:
         print(file_path(model.card, file, model.folder))
 
 
-def pull_models(names: Sequence[str], *, accept_licence: bool, offline: bool) -> None:
-    """Download what is missing of these models."""
-    if offline:
-        os.environ["UNMIX_OFFLINE"] = "1"
-    models = [find_model(name) for name in names]
-    for model in models:
-        licence = model.card.licence
-        if not licence.commercial and not accept_licence:
-            raise UsageError(
-                f"the weights of {model.name} are not for commercial use ({licence.name}); "
-                f"to agree: unmix models pull {model.name} --accept-licence"
-            )
-    for model in models:
+def pull_models(names: Sequence[str] | None, *, accept_licence: bool, offline: bool) -> None:
+    """Download what is missing of these models, or of all."""
+    _stay_offline(offline)
+    if names is None:
+        models = [model for model in list_models() if is_downloadable(model.card)]
+    else:
+        models = list({name: find_model(name) for name in names}.values())
+    command = f"pull {' '.join(names or ['--all'])}"
+    _ask_for_licences([model.card for model in models], accept_licence, command=command)
+    problem: PullError | None = None
+    try:
         with _DownloadBars() as bars:
-            pull(model.card, progress=bars.show)
-        print(f"{model.name}: downloaded and verified")
+            pull([model.card for model in models], progress=bars.show)
+    except PullError as error:
+        problem = error
+    for model in models:
+        if problem is None or model.name not in problem.failures:
+            print(f"{model.name}: downloaded and verified")
+    if problem is not None:
+        raise problem
+
+
+def verify_models(names: Sequence[str] | None) -> int:
+    """Print what hashing says of these models, or of all installed ones; 1 if one is damaged."""
+    if names is None:
+        models = [model for model in list_models() if model.installed]
+    else:
+        models = [find_model(name) for name in names]
+    damaged = 0
+    for model in models:
+        try:
+            verify_installed(model.card, model.folder)
+        except ModelError as error:
+            damaged += 1
+            print(f"PROBLEM {model.name}: {error}")
+        else:
+            print(f"ok      {model.name}")
+    return 1 if damaged else 0
+
+
+def remove_models(names: Sequence[str]) -> None:
+    """Delete copies of weights, and say how much room that made."""
+    for model in [find_model(name) for name in names]:
+        freed = forget(model)
+        print(f"{model.name}: {_megabytes(freed)} freed")
+
+
+def use_model(name: str | None) -> None:
+    """Choose the model that runs when none is named."""
+    if name is None:
+        choose(None)
+        print("the best-scored installed model runs when none is named")
+        return
+    model = find_model(name)
+    # A folder is chosen as such: its name alone would not find it.
+    choose(name if name == model.name else str(model.folder.resolve()))
+    print(f"{model.name} runs when no model is named")
+    if not model.installed:
+        print(f"unmix: note: {missing(model.card, model.folder)}", file=sys.stderr)
+
+
+def add_model(what: str, *, accept_licence: bool, offline: bool) -> None:
+    """Add a model, and say what is left to do."""
+    _stay_offline(offline)
+
+    def ask(card: Card) -> None:
+        _ask_for_licences([card], accept_licence, command=f"add {what}")
+
+    model = add(what, ask=ask)
+    print(f"{model.name}: added; it lies in {model.folder}")
+    if not model.installed:
+        print(f"to get the rest: {obtain_command(model.card)}")
+
+
+def convert_checkpoint(file: str, *, trust: bool, out: str | None) -> None:
+    """Write a pickled checkpoint as safetensors, or add the model that it belongs to."""
+    from unmixcli.models.convert import convert_file
+
+    source = Path(file)
+    if out is None and source.is_file() and (model := add_converted(source, trust=trust)):
+        print(f"{model.name}: converted; it lies in {model.folder}")
+        return
+    target = source.with_suffix(".safetensors") if out is None else Path(out)
+    convert_file(source, out=target, trust=trust)
+    print(target)
+
+
+def export_model(name: str, *, onnx: str) -> None:
+    """Write a model's network as ONNX."""
+    from unmixcli.models.onnx import export_onnx
+
+    export_onnx(find_model(name), Path(onnx))
+    print(onnx)
 
 
 class _DownloadBars(Bars):
@@ -94,26 +176,104 @@ class _DownloadBars(Bars):
 
     def __init__(self) -> None:
         console = Console(stderr=True)
-        super().__init__(console=console, transient=True, disable=not console.is_terminal)
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
         self._files: dict[str, TaskID] = {}
+        self._naming = Lock()
 
     def show(self, name: str, done: int, total: int | None) -> None:
-        """Move the bar of a file."""
-        if name not in self._files:
-            self._files[name] = self.add_task(name)
-        self.update(self._files[name], completed=done, total=total)
+        """Move the bar of a file; several threads call this."""
+        with self._naming:
+            if name not in self._files:
+                self._files[name] = self.add_task(name)
+            self.update(self._files[name], completed=done, total=total)
 
 
-def _summary(model: Model) -> dict[str, object]:
+def _stay_offline(offline: bool) -> None:
+    if offline:
+        os.environ["UNMIX_OFFLINE"] = os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _ask_for_licences(cards: Sequence[Card], accepted: bool, *, command: str) -> None:
+    """Agree to non-commercial terms, once a model: by option, or on a terminal by an answer."""
+    asked = [card for card in cards if not has_agreed(card)]
+    terms = "; ".join(f"{card.name}: {card.licence.name}" for card in asked)
+    if asked and not accepted and not _is_terminal():
+        raise UsageError(
+            f"these weights are not for commercial use, or their terms are not stated ({terms}); "
+            f"to agree: unmix models {command} --accept-licence"
+        )
+    for card in asked:
+        print(f"{card.name}: {card.licence.name}. {card.licence.note}", file=sys.stderr)
+        if not accepted and not typer.confirm("Agree?", err=True):
+            raise UsageError(f"{card.name} is not downloaded: its terms were not agreed to")
+        agree(card)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _sort_key(order: str | None, stem: str | None) -> Callable[[Model], tuple[float, str]]:
+    """Best first; those of which nothing is known come last."""
+
+    def key(model: Model) -> tuple[float, str]:
+        if order == "sdr":
+            return -model.score([stem] if stem else model.card.stems), model.name
+        if order == "speed":
+            return -(model.speed or 0.0), model.name
+        if order == "size":
+            return (math.inf if model.size is None else model.size), model.name
+        return float(not model.installed), model.name
+
+    return key
+
+
+def _default_name() -> str | None:
+    model = default_model()
+    return None if model is None else model.name
+
+
+def _print_columns(rows: Sequence[tuple[str, ...]]) -> None:
+    """Plain columns that never wrap, so that other programs can read them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _row(model: Model, *, is_default: bool) -> tuple[str, ...]:
+    licence = model.card.licence
+    return (
+        model.name,
+        ("yes" if model.installed else "no") + (", default" if is_default else ""),
+        _scores(model),
+        "?" if model.size is None else _megabytes(model.size),
+        "?" if model.speed is None else f"{model.speed:.1f}x",
+        licence.name + ("" if licence.commercial else ", non-commercial"),
+    )
+
+
+def _summary(model: Model, *, is_default: bool) -> dict[str, object]:
     card = model.card
     return {
         "name": model.name,
         "title": card.title,
         "stems": card.stems,
         "installed": model.installed,
+        "default": is_default,
+        "size": model.size,
         "licence": card.licence.name,
         "commercial": card.licence.commercial,
         "scores": [score.model_dump() for score in card.scores],
+        "speeds": [speed.model_dump() for speed in card.speeds],
         "command": None if model.installed else obtain_command(card),
     }
 
@@ -122,3 +282,7 @@ def _scores(model: Model) -> str:
     """Every stem, with its score where one is stated."""
     scores = {stem: model.card.score(stem) for stem in model.card.stems}
     return ", ".join(f"{stem} {value:.2f}" if value else stem for stem, value in scores.items())
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

@@ -14,9 +14,9 @@ from types import FrameType
 from unmixcli.cli.separate import Device
 from unmixcli.cli.train_display import check_lines, open_display
 from unmixcli.errors import ResourceError
+from unmixcli.models.toml import toml_text
 from unmixcli.separation.device import resolve_device
 from unmixcli.training.allocator import keep_freed_memory
-from unmixcli.training.export import toml_text
 from unmixcli.training.model import card_of
 from unmixcli.training.recipe import Data, Recipe, Source, builtin_recipes, read_recipe
 

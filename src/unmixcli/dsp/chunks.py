@@ -5,6 +5,10 @@ are thrown away; neighbours share `overlap` steps, which are cross-faded linearl
 on positions alone, never on the blocks in which the signal arrives, so that every way to cut a
 signal into blocks runs the same chunks in the same batches.
 
+Programs that weigh each chunk with a triangle 1, 2, .. 2, 1, add them up and divide by the sum of
+weights fade linearly too, for in the `overlap` steps of two chunks their weights are k and
+overlap + 1 - k; `fade="triangle"` is the same to the step.
+
 A step is whatever the last axis counts: a frame of a spectrum or a sample.
 """
 
@@ -13,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -34,6 +39,10 @@ class ChunkConfig:
         fixed: whether the function takes only chunks of exactly `length` (the signal's ends are
             then extended with zeros) or shorter ones too.
         multiple: what a chunk's length must be a multiple of, should it have to be halved.
+        ends: what a fixed chunk sees where the signal ends before it: zeros after the end, or the
+            end centred, half of what is missing taken from the steps before and zeros after.
+        fade: weights of the later chunk, at the middles of the `overlap` steps, (k - 1/2) / n; or
+            those of triangles, k / (n + 1), where a last chunk of shared steps alone runs too.
     """
 
     length: int
@@ -42,6 +51,8 @@ class ChunkConfig:
     batch: int = 1
     fixed: bool = True
     multiple: int = 1
+    ends: Literal["zeros", "centred"] = "zeros"
+    fade: Literal["middles", "triangle"] = "middles"
 
     def __post_init__(self) -> None:
         """Check that chunks advance."""
@@ -104,7 +115,8 @@ class ChunkStream:
     def finish(self) -> Iterator[Segment]:
         """Yield the rest; the concatenated segments are as long as what was pushed."""
         config = self.config
-        needed = max(1, -(-(self._end - config.overlap) // config.advance)) if self._end else 0
+        own = self._end - (config.overlap if config.fade == "middles" else 0)
+        needed = max(1, -(-own // config.advance)) if self._end else 0
         while self._next < needed:
             yield from self._run_batch(min(config.batch, needed - self._next))
         if self._tail is not None and self._tail.shape[-1]:
@@ -124,29 +136,40 @@ class ChunkStream:
             for index, output in zip(indices, outputs, strict=False):
                 yield from self._keep(index, output)
             indices = indices[len(outputs) :]
-        self._drop_before(self._next * self.config.advance - self.config.context)
+        earlier = self.config.length // 2 if self._centred else 0
+        self._drop_before(self._next * self.config.advance - self.config.context - earlier)
+
+    @property
+    def _centred(self) -> bool:
+        return self.config.fixed and self.config.ends == "centred"
+
+    def _window(self, index: int) -> tuple[int, int]:
+        """The steps that chunk `index` sees, from and to; beyond the signal they are zeros."""
+        start = index * self.config.advance - self.config.context
+        stop = start + self.config.length
+        if not self.config.fixed:
+            return max(0, start), min(stop, self._end)
+        earlier = max(0, stop - self._end) // 2 if self._centred else 0
+        return start - earlier, stop - earlier
 
     def _chunk(self, index: int) -> Tensor:
         """The steps that chunk `index` sees."""
-        start = index * self.config.advance - self.config.context
-        stop = start + self.config.length
+        start, stop = self._window(index)
         inside = self._slice(max(0, start), min(stop, self._end))
-        if not self.config.fixed:
-            return inside
         return F.pad(inside, (max(0, -start), max(0, stop - self._end)))
 
     def _keep(self, index: int, output: Tensor) -> Iterator[Segment]:
         """Cut the context off, fade into the last chunk's end, hold the own end back."""
         config = self.config
         start = index * config.advance
-        seen_from = start - config.context if config.fixed else max(0, start - config.context)
+        seen_from, _ = self._window(index)
         stop = min(start + config.advance + config.overlap, self._end)
         kept = output[..., start - seen_from : stop - seen_from]
         faded = 0
         if self._tail is not None:
             faded = min(self._tail.shape[-1], kept.shape[-1])
             # By itself: joined to the rest, all of it would be copied.
-            yield self._slice(start, start + faded), _fade(self._tail, kept[..., :faded])
+            yield self._slice(start, start + faded), self._fade(self._tail, kept[..., :faded])
         self._tail = kept[..., config.advance :].clone()
         end = min(start + config.advance, stop)
         yield self._slice(start + faded, end), kept[..., faded : config.advance]
@@ -161,11 +184,13 @@ class ChunkStream:
             self._pieces = [self._slice(position, self._end).clone()]
             self._origin = position
 
-
-def _fade(before: Tensor, after: Tensor) -> Tensor:
-    """Cross-fade linearly from the end of one chunk into the start of the next, maybe shorter."""
-    # Symmetric about the middle, so that both weights sum to one and the order does not matter.
-    steps = torch.arange(after.shape[-1], device=after.device)
-    weight = (steps + 0.5) / max(1, before.shape[-1])
-    before = before[..., : after.shape[-1]]
-    return before + weight * (after - before)
+    def _fade(self, before: Tensor, after: Tensor) -> Tensor:
+        """Cross-fade from the end of one chunk into the start of the next, maybe shorter."""
+        # Symmetric about the middle, so that both weights sum to one and the order does not matter.
+        steps = torch.arange(after.shape[-1], device=after.device)
+        if self.config.fade == "triangle":
+            weight = (steps + 1) / (self.config.overlap + 1)
+        else:
+            weight = (steps + 0.5) / max(1, self.config.overlap)
+        before = before[..., : after.shape[-1]]
+        return before + weight * (after - before)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from unmixcli.errors import ModelError, UsageError
 from unmixcli.models.card import Card, read_card
+from unmixcli.models.chosen import chosen
 from unmixcli.models.paths import builtin_folder, user_folder
 from unmixcli.models.stems import StemSet
-from unmixcli.models.weights import is_installed, obtain_command
+from unmixcli.models.weights import is_installed, missing, obtain_command
 
 CARD_NAME = "model.toml"
 
@@ -38,6 +39,17 @@ class Model:
     def stem_set(self) -> StemSet:
         """Its stems."""
         return StemSet(self.card.stems, self.card.residual)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of its weights; None if a card does not tell them all."""
+        sizes = [file.size for file in self.card.files]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    @property
+    def speed(self) -> float | None:
+        """Its best measured speed, in seconds of music a second."""
+        return max((speed.factor for speed in self.card.speeds), default=None)
 
     def has(self, stems: Sequence[str]) -> bool:
         """Whether it can give each of these stems or sums."""
@@ -109,11 +121,44 @@ def find_model(name: str) -> Model:
 
 
 def choose_model(stems: Sequence[str]) -> Choice:
-    """The best-scored installed model that has all these stems.
+    """The model that runs when none is named: the user's default, or the best-scored installed one.
+
+    The default is passed over where it has not all these stems. Without stems, any default will
+    do, and else the best for vocals.
 
     Raises:
-        UsageError: if no model has them, or none of those that have is installed.
+        UsageError: if no model has them, none of those that have is installed, or the default is
+            not known any more.
+        ModelError: if the default is not here; it tells how to get it.
     """
+    default = default_model()
+    if default is not None and default.has(stems):
+        if not default.installed:
+            raise missing(default.card, default.folder)
+        return Choice(default)
+    return _best(stems or ("vocals",))
+
+
+def default_model() -> Model | None:
+    """The model that the user chose to run when none is named; None for the best installed one.
+
+    Raises:
+        UsageError: if it is not known any more.
+        ModelError: if the user's settings cannot be read.
+    """
+    name = chosen().model
+    if name is None:
+        return None
+    try:
+        return find_model(name)
+    except UsageError as error:
+        raise UsageError(
+            f"the default is not known any more: {error}; choose another by: unmix models use "
+            "NAME, or none by: unmix models use --none"
+        ) from error
+
+
+def _best(stems: Sequence[str]) -> Choice:
     models = list_models()
     able = sorted((m for m in models if m.has(stems)), key=lambda m: m.score(stems), reverse=True)
     if not able:
@@ -121,10 +166,8 @@ def choose_model(stems: Sequence[str]) -> Choice:
         raise UsageError(f"no model has the stems {', '.join(stems)}; known are {', '.join(known)}")
     installed = [model for model in able if model.installed]
     if not installed:
-        raise UsageError(
-            f"no installed model has {', '.join(stems) or 'any stem'}; {able[0].name} has, "
-            f"get it by: {obtain_command(able[0].card)}"
-        )
+        how = missing(able[0].card, able[0].folder)
+        raise UsageError(f"no installed model has {', '.join(stems)}; {how}")
     best = installed[0]
     if able[0].score(stems) > best.score(stems):
         return Choice(best, able[0], obtain_command(able[0].card))

@@ -1,148 +1,203 @@
-"""Downloads: to a `.part` file, resumed, hashed before the rename, alone on each file."""
+"""Models are brought into the cache: several files at a time, each verified before it has its name.
+
+A file from the Hugging Face Hub stays in the Hub's cache, and ours holds a link to it.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from threading import Event
 
 from unmixcli.errors import ModelError, ResourceError, UsageError
+from unmixcli.models.addresses import address_of, is_offline
+from unmixcli.models.alone import alone_on
 from unmixcli.models.card import Card, HubSource, WebSource, WeightFile
-from unmixcli.models.weights import cached_path, verify
+from unmixcli.models.download import TIMEOUT_S, TransferError, check_space, download
+from unmixcli.models.hub_cache import hub_file
+from unmixcli.models.weights import cached_path, is_intact
+from unmixcli.pool import run_all
 
 Progress = Callable[[str, int, int | None], None]
-"""Told the file's name, bytes that are here, and bytes in all where that is known."""
+"""Told `model/file`, bytes that are here, and bytes in all where that is known; from any thread."""
 
-BLOCK_BYTES = 1 << 18
 ATTEMPTS = 2
-TIMEOUT_S = 30.0
+JOBS = 4
 
 
-def is_offline() -> bool:
-    """Whether connections are forbidden by `UNMIX_OFFLINE` or `HF_HUB_OFFLINE`."""
-    forbidden = (os.environ.get(name, "") for name in ("UNMIX_OFFLINE", "HF_HUB_OFFLINE"))
-    return any(value.lower() not in {"", "0", "false", "no"} for value in forbidden)
+class PullError(ModelError):
+    """Some models could not be brought; the others are here.
+
+    Attributes:
+        failures: what happened, by the models' names.
+    """
+
+    def __init__(self, failures: dict[str, str]) -> None:
+        super().__init__("; ".join(failures.values()))
+        self.failures = failures
 
 
-def pull(card: Card, *, progress: Progress | None = None) -> list[Path]:
-    """Bring every file of a model that can be downloaded into the cache, verified.
+@dataclass(frozen=True)
+class _Wanted:
+    """A file that is on its way into the cache."""
+
+    card: Card
+    file: WeightFile
+
+    @property
+    def path(self) -> Path:
+        return cached_path(self.card, self.file)
+
+    @property
+    def part(self) -> Path:
+        return self.path.with_name(self.path.name + ".part")
+
+    @property
+    def missing_bytes(self) -> int:
+        """What is still to come, as far as the card tells."""
+        have = self.part.stat().st_size if self.part.is_file() else 0
+        return max(0, (self.file.size or 0) - have)
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """How files are brought."""
+
+    progress: Progress
+    stop: Event
+    timeout_s: float
+
+
+def is_downloadable(card: Card) -> bool:
+    """Whether any of its files is on the net."""
+    return any(isinstance(file.source, WebSource | HubSource) for file in card.files)
+
+
+def pull(
+    cards: Sequence[Card],
+    *,
+    progress: Progress = lambda *_: None,
+    timeout_s: float = TIMEOUT_S,
+) -> list[Path]:
+    """Bring every file of these models that can be downloaded into the cache, verified.
+
+    Args:
+        cards: the models.
+        progress: told how far each file is.
+        timeout_s: how long a server may say nothing.
+
+    Returns:
+        The files, in the order of the cards.
 
     Raises:
-        UsageError: if nothing of the model can be downloaded, or connections are forbidden.
-        ModelError: if a file cannot be had, or is not what the card says.
+        UsageError: if nothing of a model can be downloaded, or connections are forbidden.
+        PullError: for files that cannot be had, or are not what the card says, once the others
+            are here.
         ResourceError: if the disk is full or the cache cannot be written.
     """
-    files = [file for file in card.files if isinstance(file.source, WebSource | HubSource)]
-    if not files:
-        raise UsageError(f"{card.name} is not downloaded: its weights come with a package")
-    return [_pull_file(card, file, progress or (lambda *_: None)) for file in files]
+    for card in cards:
+        if not is_downloadable(card):
+            raise UsageError(f"{card.name} is not downloaded: its weights come with a package")
+    files = [
+        _Wanted(card, file)
+        for card in cards
+        for file in card.files
+        if isinstance(file.source, WebSource | HubSource)
+    ]
+    missing = [wanted for wanted in files if not is_intact(wanted.path, wanted.file)]
+    _check_space(missing)
+    errand, failures = _Errand(progress, Event(), timeout_s), dict[str, str]()
+    run_all(partial(_fetch, errand, failures), missing, jobs=JOBS, stop=errand.stop.set)
+    if failures:
+        raise PullError(failures)
+    return [wanted.path for wanted in files]
 
 
-def _pull_file(card: Card, file: WeightFile, progress: Progress) -> Path:
-    path = cached_path(card, file)
+def _check_space(missing: Sequence[_Wanted]) -> None:
+    if not missing:
+        return
+    folder = missing[0].path.parent
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone_on(path.with_name(path.name + ".part")) as part:
-            if not path.is_file():
-                _fetch(card, file, part, progress)
-                part.replace(path)
-            verify(path, file)
+        for wanted in missing:
+            wanted.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResourceError(f"{path}: cannot be written: {error.strerror or error}") from error
-    return path
+        raise _unwritable(folder, error) from error
+    names = ", ".join(dict.fromkeys(wanted.card.name for wanted in missing))
+    check_space(folder, sum(wanted.missing_bytes for wanted in missing), what=names)
 
 
-@contextmanager
-def _alone_on(part: Path) -> Iterator[Path]:
-    """Hold a lock, so that of two processes one downloads and the other waits for it."""
-    lock = part.with_name(part.name + ".lock")
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield part
-
-
-def _fetch(card: Card, file: WeightFile, part: Path, progress: Progress) -> None:
-    """Download into `part` until it is what the card says; one more attempt if it is not."""
-    if is_offline():
-        raise UsageError(f"{card.name}: {file.name} is not here, and connections are forbidden")
-    _check_space(part, file)
-    failure: Exception = ModelError("not attempted")
-    for _ in range(ATTEMPTS):
-        try:
-            _transfer(file, part, progress)
-            verify(part, file)
-        except ModelError as error:
-            # Wrong bytes cannot be resumed.
-            part.unlink(missing_ok=True)
-            failure = error
-        except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
-            failure = error
-        else:
-            return
-    address = _address(file)
-    reason = failure if not isinstance(failure, ModelError) else "it is not what the card says"
-    raise ModelError(
-        f"{file.name} cannot be downloaded from {address} ({reason}); try again later, or put it "
-        f"by hand at {part.with_suffix('')}"
-    ) from failure
-
-
-def _transfer(file: WeightFile, part: Path, progress: Progress) -> None:
-    if isinstance(file.source, HubSource):
-        _copy_from_hub(file.source, part)
-        return
-    have = part.stat().st_size if part.exists() else 0
-    if file.size is not None and have >= file.size:
-        return
-    request = urllib.request.Request(_address(file))
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-        resumed = response.status == 206
-        with part.open("ab" if resumed else "wb") as sink:
-            _copy(response, sink, file.name, have if resumed else 0, progress)
-
-
-def _copy(response: HTTPResponse, sink: BinaryIO, name: str, have: int, progress: Progress) -> None:
-    length = response.headers.get("Content-Length")
-    total = have + int(length) if length else None
-    while block := response.read(BLOCK_BYTES):
-        sink.write(block)
-        have += len(block)
-        progress(name, have, total)
-    if total is not None and have < total:
-        raise ConnectionError(f"broke off after {have} of {total} bytes")
-
-
-def _copy_from_hub(source: HubSource, part: Path) -> None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
+def _fetch(errand: _Errand, failures: dict[str, str], wanted: _Wanted) -> None:
     try:
-        local = hf_hub_download(source.repo, source.path, revision=source.revision)
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise ConnectionError(str(error).splitlines()[0]) from error
-    shutil.copyfile(local, part)
+        with alone_on(wanted.part, stop=errand.stop):
+            # Another process may have brought it meanwhile.
+            if not is_intact(wanted.path, wanted.file):
+                _bring(wanted, errand)
+                wanted.part.replace(wanted.path)
+    except ModelError as error:
+        failures[wanted.card.name] = str(error)
+    except OSError as error:
+        raise _unwritable(wanted.path, error) from error
 
 
-def _check_space(part: Path, file: WeightFile) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if file.size is not None and file.size > free:
-        raise ResourceError(
-            f"{part.parent}: {file.name} needs {file.size / 1e6:.0f} MB, {free / 1e6:.0f} MB are "
-            "free; make room, or name another folder by UNMIX_CACHE"
-        )
+def _bring(wanted: _Wanted, errand: _Errand) -> None:
+    """Make the part what the card says; one more attempt if it is not."""
+    file = wanted.file
+    if is_offline() and not isinstance(file.source, HubSource):
+        raise _forbidden(wanted)
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        try:
+            _transfer(wanted, errand, anew=attempt > 0)
+        except TransferError as error:
+            reason = str(error)
+        else:
+            reason = "it is not what the card says"
+        # A server that announces more than there is breaks off with the whole file sent.
+        if is_intact(wanted.part, file):
+            return
+        if reason.startswith("it is not"):
+            # Wrong bytes cannot be resumed.
+            wanted.part.unlink(missing_ok=True)
+    if is_offline():
+        raise _forbidden(wanted)
+    raise ModelError(
+        f"{wanted.card.name}: {file.name} cannot be downloaded from {address_of(file)} ({reason}); "
+        f"try again later, or put it by hand at {wanted.path}"
+    )
 
 
-def _address(file: WeightFile) -> str:
+def _transfer(wanted: _Wanted, errand: _Errand, *, anew: bool) -> None:
+    file = wanted.file
+
+    def watch(have: int, total: int | None) -> None:
+        errand.progress(f"{wanted.card.name}/{file.name}", have, total)
+
     if isinstance(file.source, HubSource):
-        return f"hf:{file.source.repo}@{file.source.revision}/{file.source.path}"
-    assert isinstance(file.source, WebSource)
-    return file.source.url
+        local = hub_file(
+            file.source, offline=is_offline(), anew=anew, watch=watch, stop=errand.stop
+        )
+        wanted.part.unlink(missing_ok=True)
+        wanted.part.symlink_to(local)
+        return
+    download(
+        address_of(file),
+        wanted.part,
+        size=file.size,
+        watch=watch,
+        stop=errand.stop,
+        timeout_s=errand.timeout_s,
+    )
+
+
+def _forbidden(wanted: _Wanted) -> UsageError:
+    return UsageError(
+        f"{wanted.card.name}: {wanted.file.name} is not here, and connections are forbidden by "
+        f"--offline, UNMIX_OFFLINE or HF_HUB_OFFLINE; put it by hand at {wanted.path}, "
+        f"from {address_of(wanted.file)}"
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> ResourceError:
+    return ResourceError(f"{path}: cannot be written: {error.strerror or error}")

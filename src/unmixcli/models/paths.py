@@ -19,6 +19,11 @@ def user_folder() -> Path:
     return Path(named) if named else _data_home() / "unmix" / "models"
 
 
+def settings_file() -> Path:
+    """What the user has chosen: among the models, so that `UNMIX_MODELS` moves it with them."""
+    return user_folder() / "settings.toml"
+
+
 def cache_folder() -> Path:
     """Downloaded and converted weights, safe to delete; `UNMIX_CACHE` moves it."""
     named = os.environ.get("UNMIX_CACHE")

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from unmixcli.errors import ModelError
+from unmixcli.errors import ModelError, ResourceError
 from unmixcli.finished import finished_file
-from unmixcli.models.card import Card, PackageSource, WeightFile
+from unmixcli.models.addresses import address_of
+from unmixcli.models.card import Card, HubSource, PackageSource, WeightFile
+from unmixcli.models.hub_cache import forget_hub_revision
 from unmixcli.models.paths import cache_folder
+
+# What the makers of UVR's models hash.
+TAIL_BYTES = 10_000 * 1024
 
 Converter = Callable[[Path, Path], None]
 """Reads a foreign checkpoint, writes safetensors to the second path."""
@@ -57,26 +63,68 @@ def obtain_command(card: Card) -> str:
     return f"unmix models pull {card.name}{accepted}"
 
 
+def missing(card: Card, folder: Path) -> ModelError:
+    """What is wrong with a model that is not here: how to get it, with a connection or without."""
+    absent = [
+        file
+        for file in card.files
+        if not file_path(card, file, folder).is_file() and _package_path(file) is None
+    ]
+    if any(file.source is None for file in absent):
+        names = ", ".join(file.name for file in absent)
+        return ModelError(f"{card.name}: its weights {names} are not beside its card in {folder}")
+    told = f"{card.name}: its weights are not here; get it by: {obtain_command(card)}"
+    if addresses := " ".join(filter(None, map(address_of, absent))):
+        place = cached_path(card, absent[0]).parent
+        told += f"; without a connection, put by hand into {place}: {addresses}"
+    return ModelError(told)
+
+
 def verify(path: Path, file: WeightFile) -> None:
-    """Compare a file with its card.
+    """Compare a file with everything that its card says of it.
 
     Raises:
-        ModelError: if size or sha256 differ.
+        ModelError: if size, sha256 or the md5 of the end differ.
     """
     try:
         size = path.stat().st_size
-        digest = sha256(path)
+        if file.size is not None and size != file.size:
+            raise ModelError(
+                f"{path}: has {size} bytes where the card says {file.size}; delete it and try again"
+            )
+        for kind, stated, found in _digests(path, file):
+            if not found.startswith(stated):
+                raise ModelError(
+                    f"{path}: damaged or tampered with: its {kind} is {found[:16]}…, the card says "
+                    f"{stated[:16]}…; delete it and try again"
+                )
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    if file.size is not None and size != file.size:
-        raise ModelError(
-            f"{path}: has {size} bytes where the card says {file.size}; delete it and try again"
-        )
-    if not digest.startswith(file.expected_hash):
-        raise ModelError(
-            f"{path}: damaged or tampered with: its sha256 is {digest[:16]}…, the card says "
-            f"{file.expected_hash[:16]}…; delete it and try again"
-        )
+
+
+def verify_installed(card: Card, folder: Path) -> None:
+    """Compare every file of a model, or of the package that carries it, with the card.
+
+    Raises:
+        ModelError: for the first that is missing, or is not what the card says.
+    """
+    for file in card.files:
+        path, checkpoint = file_path(card, file, folder), _package_path(file)
+        if path.is_file():
+            verify(path, file)
+        elif checkpoint is not None and isinstance(file.source, PackageSource):
+            _verify_checkpoint(card, checkpoint, file.source)
+        else:
+            raise missing(card, folder)
+
+
+def is_intact(path: Path, file: WeightFile) -> bool:
+    """Whether a file is here and is what its card says."""
+    try:
+        verify(path, file)
+    except ModelError:
+        return False
+    return True
 
 
 def sha256(path: Path) -> str:
@@ -88,10 +136,51 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def tail_md5(path: Path) -> str:
+    """The md5 of the last 10,000 KiB of a file, or of all of a shorter one, in hex digits.
+
+    By it Ultimate Vocal Remover looks its models up.
+    """
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        return hashlib.md5(stream.read(), usedforsecurity=False).hexdigest()
+
+
+def remove(card: Card) -> int:
+    """Delete what the caches hold of a model; what lies beside its card stays.
+
+    Returns:
+        The bytes that were freed.
+
+    Raises:
+        ResourceError: if they cannot be deleted.
+    """
+    folder = cache_folder() / "models" / card.name
+    freed = 0
+    try:
+        for path in sorted(folder.glob("*")):
+            freed += 0 if path.is_symlink() else path.stat().st_size
+        for source in {file.source for file in card.files if isinstance(file.source, HubSource)}:
+            freed += forget_hub_revision(source)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise ResourceError(f"{folder}: cannot be deleted: {error.strerror or error}") from error
+    return freed
+
+
+def _digests(path: Path, file: WeightFile) -> Iterator[tuple[str, str, str]]:
+    """Kind, stated digits and found digits of each hash that the card states."""
+    if file.expected_hash:
+        yield "sha256", file.expected_hash, sha256(path)
+    if file.tail_md5:
+        yield "md5 of its end", file.tail_md5, tail_md5(path)
+
+
 def _verified(card: Card, file: WeightFile, folder: Path, convert: Converter | None) -> Path:
     path = file_path(card, file, folder)
     if not path.is_file():
-        _convert_from_package(card, file, path, convert)
+        _convert_from_package(card, file, path, convert, folder=folder)
     verify(path, file)
     return path
 
@@ -103,21 +192,23 @@ def file_path(card: Card, file: WeightFile, folder: Path) -> Path:
 
 
 def _convert_from_package(
-    card: Card, file: WeightFile, path: Path, convert: Converter | None
+    card: Card, file: WeightFile, path: Path, convert: Converter | None, *, folder: Path
 ) -> None:
     checkpoint = _package_path(file)
     if checkpoint is None or convert is None or not isinstance(file.source, PackageSource):
-        raise ModelError(
-            f"{card.name}: its file {file.name} is not here; get it by: {obtain_command(card)}"
-        )
-    actual = sha256(checkpoint)
-    if actual != file.source.sha256:
-        raise ModelError(
-            f"{checkpoint}: damaged or tampered with: its sha256 is {actual[:16]}…, the card says "
-            f"{file.source.sha256[:16]}…; reinstall it by: {obtain_command(card)}"
-        )
+        raise missing(card, folder)
+    _verify_checkpoint(card, checkpoint, file.source)
     with finished_file(path) as temporary:
         convert(checkpoint, temporary)
+
+
+def _verify_checkpoint(card: Card, checkpoint: Path, source: PackageSource) -> None:
+    actual = sha256(checkpoint)
+    if actual != source.sha256:
+        raise ModelError(
+            f"{checkpoint}: damaged or tampered with: its sha256 is {actual[:16]}…, the card says "
+            f"{source.sha256[:16]}…; reinstall it by: {obtain_command(card)}"
+        )
 
 
 def _package_path(file: WeightFile) -> Path | None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 
 from unmixcli.errors import UsageError
 from unmixcli.models.catalogue import Choice, Model, choose_model, find_model, models_with
-from unmixcli.models.load import load_model, spectral_settings
+from unmixcli.models.load import load_model, model_settings
 from unmixcli.models.spectral import SpectralModel
+from unmixcli.models.waveform import WaveformModel
 from unmixcli.models.weights import obtain_command
 from unmixcli.separation.device import best_half, resolve_device
 from unmixcli.separation.engine import Engine
+from unmixcli.separation.separator import Separator
 from unmixcli.separation.sparing import Limits, Notice
 from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
 from unmixcli.separation.stems import OutputPlan, Request, plan_outputs
+from unmixcli.separation.waveform import WaveformOptions, WaveformSeparator
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,12 @@ class Session:
         model: its card and folder.
         network: it, on its device.
         plan: the outputs as sums of its stems.
-        options: what differs from the card.
+        options: what differs from the card; `WaveformOptions` where it may be shifts.
         limits: what memory has allowed so far, for all tracks.
     """
 
     model: Model
-    network: SpectralModel
+    network: SpectralModel | WaveformModel
     plan: OutputPlan
     options: SpectralOptions
     limits: Limits = field(default_factory=Limits)
@@ -40,18 +43,31 @@ class Session:
     @property
     def device(self) -> torch.device:
         """Where the network is."""
+        if isinstance(self.network, WaveformModel):
+            return self.network.device
         return next(self.network.parameters()).device
 
     def engine(self, *, sample_rate: int, channels: int, notice: Notice | None = None) -> Engine:
         """A separator for one track of this rate in Hz and 1 or 2 channels."""
-        separator = SpectralSeparator(
+        separator = self._separator(notice)
+        return Engine(separator, plan=self.plan, sample_rate=sample_rate, channels=channels)
+
+    def _separator(self, notice: Notice | None) -> Separator:
+        if isinstance(self.network, WaveformModel):
+            return WaveformSeparator(
+                self.network,
+                stems=self.plan.computed,
+                options=_with_shifts(self.options),
+                notice=notice,
+                limits=self.limits,
+            )
+        return SpectralSeparator(
             self.network,
             stems=self.plan.computed,
             options=self.options,
             notice=notice,
             limits=self.limits,
         )
-        return Engine(separator, plan=self.plan, sample_rate=sample_rate, channels=channels)
 
 
 def select_model(name: str | None, request: Request) -> tuple[Choice, OutputPlan]:
@@ -103,11 +119,34 @@ def check_options(options: SpectralOptions, model: Model) -> None:
         raise UsageError(f"--batch {options.batch}: must be at least 1")
     if options.wiener_iterations is not None and options.wiener_iterations < 0:
         raise UsageError(f"--wiener {options.wiener_iterations}: must be at least 0")
+    _check_kind(options, model)
     if options.overlap is not None:
         try:
-            spectral_settings(model.card).chunks.with_overlap(options.overlap)
+            model_settings(model.card).chunks.with_overlap(options.overlap)
         except ValueError as error:
             raise UsageError(f"--overlap {options.overlap}: {error}") from error
+
+
+def _check_kind(options: SpectralOptions, model: Model) -> None:
+    """Refuse what only the other kind of model has."""
+    shifts = _with_shifts(options).shifts
+    if shifts < 0:
+        raise UsageError(f"--shifts {shifts}: must be at least 0")
+    if model.card.stft is None and options.wiener_iterations:
+        raise UsageError(
+            f"--wiener {options.wiener_iterations}: {model.name} gives samples, not masks, and "
+            "has no Wiener filter; leave it out"
+        )
+    if model.card.stft is not None and shifts:
+        raise UsageError(
+            f"--shifts {shifts}: {model.name} gives masks and has no shifts; leave it out"
+        )
+
+
+def _with_shifts(options: SpectralOptions) -> WaveformOptions:
+    if isinstance(options, WaveformOptions):
+        return options
+    return WaveformOptions(**asdict(options))
 
 
 def _hint(model: Model, names: Sequence[str]) -> str:

@@ -1,0 +1,123 @@
+"""Files of the Hugging Face Hub, by its own client, in its own cache, which other programs share.
+
+`HF_ENDPOINT`, `HF_HOME` and the like, tokens and proxies are the client's business. It is imported
+inside: it is heavy, and most commands do without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from unmixcli.models.alone import StoppedError
+from unmixcli.models.card import HubSource
+from unmixcli.models.download import TransferError, Watch
+
+
+def hub_file(
+    source: HubSource,
+    *,
+    offline: bool = False,
+    anew: bool = False,
+    watch: Watch = lambda *_: None,
+    stop: Event | None = None,
+) -> Path:
+    """The file in the Hub's cache, downloaded if it is not there.
+
+    Args:
+        source: repository, revision and path.
+        offline: only look; no connection is opened.
+        anew: replace what is in the cache.
+        watch: told the bytes that are here, and all.
+        stop: ends the download.
+
+    Raises:
+        TransferError: if it cannot be had.
+        StoppedError: after `stop`.
+        OSError: if the disk is full or not writable.
+    """
+    if offline:
+        return _cached(source)
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(
+            hf_hub_download(
+                source.repo,
+                source.path,
+                revision=source.revision,
+                force_download=anew,
+                tqdm_class=_bars(watch, stop),
+            )
+        )
+    except StoppedError:
+        raise
+    except Exception as error:
+        # Its transport, and with it the kinds of errors, changes from version to version.
+        if isinstance(error, OSError) and error.errno is not None and error.filename:
+            raise
+        # What it raises last says no more than that its cache has not the file.
+        reason = str(error.__cause__ or error)
+        raise TransferError(reason.partition("\n")[0] or repr(error)) from error
+
+
+def _cached(source: HubSource) -> Path:
+    # Even with local_files_only=True, downloading asks the Hub how to name the client.
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(source.repo, source.path, revision=source.revision)
+    if not isinstance(found, str):
+        raise TransferError("the Hub's cache has it not")
+    return Path(found)
+
+
+def forget_hub_revision(source: HubSource) -> int:
+    """Delete a revision of a repository from the Hub's cache; the bytes that were freed."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        strategy = scan_cache_dir().delete_revisions(source.revision)
+    except CacheNotFound:
+        return 0
+    strategy.execute()
+    return int(strategy.expected_freed_size)
+
+
+def _bars(watch: Watch, stop: Event | None) -> Any:
+    """What the client takes for a class of progress bars, and makes one of for each file."""
+
+    def bar(*_: object, total: float | None = None, initial: float = 0, **__: object) -> _Bar:
+        return _Bar(watch, stop, total=total, initial=initial)
+
+    return bar
+
+
+class _Bar:
+    """The part of tqdm's interface that the client uses."""
+
+    def __init__(
+        self, watch: Watch, stop: Event | None, *, total: float | None, initial: float
+    ) -> None:
+        self._watch, self._stop = watch, stop
+        self.total, self.n = total, initial
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, n: float | None = 1) -> None:
+        """Count on."""
+        if self._stop is not None and self._stop.is_set():
+            raise StoppedError
+        self.n += n or 0
+        self._watch(int(self.n), None if self.total is None else int(self.total))
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *_, **__: None
