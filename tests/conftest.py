@@ -62,7 +62,9 @@ sha256 = "{digest}"
 """
 
 
-def make_model(folder: Path, *, stems: tuple[str, ...] = ("vocals", "accompaniment")) -> Path:
+def make_model(
+    folder: Path, *, stems: tuple[str, ...] = ("vocals", "accompaniment"), seed: int = 0
+) -> Path:
     """Write a model of random weights; its folder's name is its name."""
     folder.mkdir(parents=True)
     card = CARD.format(name=folder.name, stems=", ".join(f'"{stem}"' for stem in stems))
@@ -74,7 +76,7 @@ def make_model(folder: Path, *, stems: tuple[str, ...] = ("vocals", "accompanime
         head="dilated",
     )
     for number, stem in enumerate(stems):
-        torch.manual_seed(number)
+        torch.manual_seed(100 * seed + number)
         path = folder / f"{stem}.safetensors"
         save_file(UNet(config).state_dict(), path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -92,6 +92,10 @@ def separate(
         int | None,
         typer.Option(help="Iterations of the Wiener filter; the model's own number if none."),
     ] = None,
+    shifts: Annotated[
+        int, typer.Option(help="Demucs models: the mean over so many shifts in time.", min=0)
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Of the shifts.")] = 0,
     batch: Annotated[int | None, typer.Option(help="Chunks that run at once.")] = None,
     overlap: Annotated[
         float | None, typer.Option(help="Share of a chunk that is cross-faded, 0 to 0.5.")

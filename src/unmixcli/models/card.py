@@ -170,7 +170,7 @@ class Card(_Strict):
     licence: Licence
     training_data: str
     citation: str = ""
-    files: Annotated[tuple[WeightFile, ...], Field(min_length=1)]
+    files: tuple[WeightFile, ...] = ()
     scores: tuple[Score, ...] = ()
     speeds: tuple[Speed, ...] = ()
 
@@ -178,6 +178,8 @@ class Card(_Strict):
     def _consistent(self) -> Card:
         if self.residual is not None and self.residual not in self.stems:
             raise ValueError(f"residual {self.residual!r} is none of the stems {self.stems}")
+        if not self.files and self.architecture != "ensemble":
+            raise ValueError("files: at least one is needed")
         if len({file.name for file in self.files}) < len(self.files):
             raise ValueError("two files have one name")
         return self

@@ -11,6 +11,14 @@ from pathlib import Path
 from unmixcli.errors import ModelError, UsageError
 from unmixcli.models.card import Card, read_card
 from unmixcli.models.chosen import chosen
+from unmixcli.models.ensemble import (
+    ARCHITECTURE,
+    Ensemble,
+    ensemble_card,
+    ensemble_of,
+    parse_ensemble,
+    read_ensemble,
+)
 from unmixcli.models.paths import builtin_folder, user_folder
 from unmixcli.models.stems import StemSet
 from unmixcli.models.weights import is_installed, missing, obtain_command
@@ -33,6 +41,8 @@ class Model:
     @property
     def installed(self) -> bool:
         """Whether its weights are here; says nothing about whether they are intact."""
+        if self.card.architecture == ARCHITECTURE:
+            return all(find_model(part.model).installed for part in ensemble_of(self.card).members)
         return is_installed(self.card, self.folder)
 
     @property
@@ -100,15 +110,20 @@ def broken_cards() -> list[ModelError]:
 
 
 def find_model(name: str) -> Model:
-    """The model of this name, or in this folder.
+    """The model of this name, in this folder, or the ensemble `a+b` or of this TOML file.
 
     Raises:
         UsageError: for a name that is not known.
-        ModelError: for a folder without a valid card.
+        ModelError: for a folder without a valid card, or an ensemble that is not one.
     """
     by_name = {model.name: model for model in list_models()}
     if name in by_name:
         return by_name[name]
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return _ensemble(read_ensemble(path), path.parent)
+    if "+" in name and not path.exists():
+        return _ensemble(parse_ensemble(name), Path())
     broken = [card for card in _card_paths() if card.parent.name == name]
     folder = broken[0].parent if broken else Path(name)
     if folder.is_dir():
@@ -118,6 +133,10 @@ def find_model(name: str) -> Model:
     near = difflib.get_close_matches(name, by_name, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise UsageError(f"no model is called {name!r}; known are {', '.join(by_name)}{hint}")
+
+
+def _ensemble(ensemble: Ensemble, folder: Path) -> Model:
+    return Model(ensemble_card(ensemble, lambda name: find_model(name).card), folder)
 
 
 def choose_model(stems: Sequence[str]) -> Choice:

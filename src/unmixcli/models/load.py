@@ -16,7 +16,7 @@ from unmixcli.models.card import Card
 from unmixcli.models.catalogue import Model
 from unmixcli.models.spectral import SpectralModel, SpectralSettings
 from unmixcli.models.waveform import WaveformModel, WaveformSettings
-from unmixcli.models.weights import weight_paths
+from unmixcli.models.weights import missing, weight_paths
 
 
 def load_model(model: Model, *, device: torch.device) -> SpectralModel | WaveformModel:
@@ -26,6 +26,9 @@ def load_model(model: Model, *, device: torch.device) -> SpectralModel | Wavefor
         ModelError: if the weights are missing, damaged or do not fit, a package is missing, or
             the card names an architecture that is not known here.
     """
+    # First of all, since a package that is missing is of no use without the weights.
+    if not model.installed:
+        raise missing(model.card, model.folder)
     adapter = _adapter(model.card)
     paths = weight_paths(model.card, model.folder, convert=getattr(adapter, "convert", None))
     network = _built(adapter, model.card, paths)

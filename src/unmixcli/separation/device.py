@@ -9,6 +9,9 @@ from unmixcli.models.card import Card
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""The reduced precisions by their names on cards."""
+
 
 def resolve_device(name: str, *, card: Card) -> torch.device:
     """The device of a name; `auto` takes CUDA, then MPS for models tried on it, then the CPU.

@@ -9,12 +9,14 @@ import torch
 
 from unmixcli.errors import UsageError
 from unmixcli.models.catalogue import Choice, Model, choose_model, find_model, models_with
+from unmixcli.models.ensemble import ARCHITECTURE, Method, ensemble_of, weights_of
 from unmixcli.models.load import load_model, model_settings
 from unmixcli.models.spectral import SpectralModel
 from unmixcli.models.waveform import WaveformModel
 from unmixcli.models.weights import obtain_command
 from unmixcli.separation.device import best_half, resolve_device
 from unmixcli.separation.engine import Engine
+from unmixcli.separation.ensemble import EnsembleMember, EnsembleSeparator
 from unmixcli.separation.separator import Separator
 from unmixcli.separation.sparing import Limits, Notice
 from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
@@ -70,16 +72,39 @@ class Session:
         )
 
 
+@dataclass(frozen=True)
+class EnsembleSession(Session):
+    """The same for several models at once.
+
+    Attributes:
+        members: sessions of the models, and their weights for each of `combined`.
+        method: how their estimates become one.
+        combined: the stems that they give together.
+    """
+
+    members: tuple[tuple[Session, tuple[float, ...]], ...] = ()
+    method: Method = "mean"
+    combined: tuple[str, ...] = ()
+
+    def engine(self, *, sample_rate: int, channels: int, notice: Notice | None = None) -> Engine:
+        """A separator for one track of this rate in Hz and 1 or 2 channels."""
+        members = [
+            EnsembleMember(
+                session.engine(sample_rate=sample_rate, channels=channels, notice=notice), weights
+            )
+            for session, weights in self.members
+        ]
+        separator = EnsembleSeparator(members, stems=self.combined, method=self.method)
+        return Engine(separator, plan=self.plan, sample_rate=sample_rate, channels=channels)
+
+
 def select_model(name: str | None, request: Request) -> tuple[Choice, OutputPlan]:
     """The model that runs for a request, and its outputs; loads nothing.
 
     Raises:
         UsageError: for an unknown model, or a stem that it has not.
     """
-    if name is None:
-        choice = choose_model(request.names_used or ("vocals",))
-    else:
-        choice = Choice(find_model(name))
+    choice = choose_model(request.names_used) if name is None else Choice(find_model(name))
     model = choice.model
     try:
         return choice, plan_outputs(model.stem_set, request, model=model.name)
@@ -99,6 +124,8 @@ def open_session(
     """
     card = choice.model.card
     check_options(options, choice.model)
+    if card.architecture == ARCHITECTURE:
+        return _open_ensemble(choice, plan, device=device, options=options)
     place = resolve_device(device, card=card)
     if place.type == "cuda":
         # For the process, since threads share the flag: algorithms that sum in the same order
@@ -109,12 +136,41 @@ def open_session(
     return Session(choice.model, load_model(choice.model, device=place), plan, options)
 
 
+def _open_ensemble(
+    choice: Choice, plan: OutputPlan, *, device: str, options: SpectralOptions
+) -> EnsembleSession:
+    card = choice.model.card
+    ensemble = ensemble_of(card)
+    # Where all that is asked for is the mix itself, nothing runs, but something must be there.
+    stems = plan.computed or card.stems[:1]
+    members = []
+    for part in ensemble.members:
+        model = find_model(part.model)
+        weights = weights_of(part, model.card, stems)
+        if any(weights):
+            own = Request(stems=tuple(s for s, w in zip(stems, weights, strict=True) if w))
+            its_plan = plan_outputs(model.stem_set, own, model=model.name)
+            opened = open_session(Choice(model), its_plan, device=device, options=options)
+            members.append((opened, weights))
+    if not members:
+        raise UsageError(f"no model of {choice.model.name} has a weight for {', '.join(stems)}")
+    first = members[0][0]
+    return EnsembleSession(
+        choice.model, first.network, plan, options,
+        members=tuple(members), method=ensemble.method, combined=stems,
+    )  # fmt: skip
+
+
 def check_options(options: SpectralOptions, model: Model) -> None:
     """Check options against a model without loading it.
 
     Raises:
         UsageError: for one that is out of range.
     """
+    if model.card.architecture == ARCHITECTURE:
+        for part in ensemble_of(model.card).members:
+            check_options(options, find_model(part.model))
+        return
     if options.batch is not None and options.batch < 1:
         raise UsageError(f"--batch {options.batch}: must be at least 1")
     if options.wiener_iterations is not None and options.wiener_iterations < 0:

@@ -12,13 +12,12 @@ from unmixcli.dsp.chunks import ChunkStream, Segment
 from unmixcli.dsp.stft import InverseSTFTStream, STFTStream
 from unmixcli.dsp.wiener import WienerStream
 from unmixcli.models.spectral import SpectralModel
+from unmixcli.separation.device import HALF
 from unmixcli.separation.sparing import Limits, Notice, SparingRunner
 from unmixcli.separation.transfer import upload
 
 # Masks meet the mix in pieces whose memory is used again; see dsp.stft.
 _MASKED_FRAMES = 256
-
-_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class SpectralSeparator:
         self.sample_rate = settings.sample_rate
         self.channels = None if settings.channels == 1 else settings.channels
         self._model = model
-        self._half = None if options.half is None else _HALF[options.half]
+        self._half = None if options.half is None else HALF[options.half]
         self._device = next(model.parameters()).device
         iterations = options.wiener_iterations
         self._iterations = settings.wiener_iterations if iterations is None else iterations

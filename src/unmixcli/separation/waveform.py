@@ -12,13 +12,12 @@ from torch.nn import functional as F
 
 from unmixcli.dsp.chunks import ChunkConfig, ChunkStream, Segment
 from unmixcli.models.waveform import WaveformModel
+from unmixcli.separation.device import HALF
 from unmixcli.separation.sparing import Limits, Notice, SparingRunner
 from unmixcli.separation.spectral import SpectralOptions
 from unmixcli.separation.transfer import upload
 
 MAX_SHIFT_S = 0.5
-
-_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class WaveformSeparator:
         self.sample_rate = settings.sample_rate
         self.channels = None if settings.channels == 1 else settings.channels
         self._model = model
-        self._half = None if options.half is None else _HALF[options.half]
+        self._half = None if options.half is None else HALF[options.half]
         self._device = model.device
         chunks = _grid(settings.chunks, options)
         runner = SparingRunner(self._run, config=chunks, notice=notice, limits=limits)

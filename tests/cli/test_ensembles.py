@@ -1,0 +1,132 @@
+"""`unmix separate --model a+b`, and ensembles from TOML files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from conftest import make_model
+from unmixcli.models.catalogue import find_model
+from unmixcli.models.ensemble import ensemble_of
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("several")
+    return make_model(folder / "first"), make_model(folder / "second", seed=1)
+
+
+def stems_of(unmix, song: Path, out: Path, model: object, *words: object) -> dict[str, np.ndarray]:
+    outcome = unmix("separate", song, "--model", model, "--out", out, "--bits", "32f", *words)
+    assert outcome.code == 0, outcome.err
+    return {path.stem: soundfile.read(path)[0] for path in (out / song.stem).glob("*.wav")}
+
+
+def test_two_models_are_averaged_and_sum_to_the_song(unmix, models, song, tmp_path) -> None:
+    first, second = (
+        stems_of(unmix, song, tmp_path / str(n), model) for n, model in enumerate(models)
+    )
+    both = stems_of(unmix, song, tmp_path / "both", f"{models[0]}+{models[1]}")
+    assert both.keys() == first.keys()
+    assert np.abs(first["vocals"] - second["vocals"]).max() > 1e-3
+    mean = (first["vocals"] + second["vocals"]) / 2
+    np.testing.assert_allclose(both["vocals"], mean, atol=2e-6)
+    np.testing.assert_allclose(sum(both.values()), soundfile.read(song)[0], atol=2e-6)
+
+
+def test_a_file_weighs_models_by_stem(unmix, models, song, tmp_path) -> None:
+    path = tmp_path / "both.toml"
+    path.write_text(
+        f"""
+        [[members]]
+        model = "{models[0]}"
+        [[members]]
+        model = "{models[1]}"
+        weights = {{vocals = 3.0}}
+        """
+    )
+    first, second = (
+        stems_of(unmix, song, tmp_path / str(n), model) for n, model in enumerate(models)
+    )
+    both = stems_of(unmix, song, tmp_path / "both", path, "--stems", "vocals")
+    expected = 0.25 * first["vocals"] + 0.75 * second["vocals"]
+    np.testing.assert_allclose(both["vocals"], expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("method", ["min", "max", "median"])
+def test_choices_by_spectra_lie_between_the_models(unmix, models, song, tmp_path, method) -> None:
+    path = tmp_path / "both.toml"
+    members = "".join(f'[[members]]\nmodel = "{model}"\n' for model in models)
+    path.write_text(f'method = "{method}"\n{members}')
+    both = stems_of(unmix, song, tmp_path / "both", path)
+    np.testing.assert_allclose(sum(both.values()), soundfile.read(song)[0], atol=2e-6)
+    first, second = (
+        stems_of(unmix, song, tmp_path / str(n), model) for n, model in enumerate(models)
+    )
+    powers = sorted(float(np.mean(s["vocals"] ** 2)) for s in (first, second))
+    power = float(np.mean(both["vocals"] ** 2))
+    if method == "min":
+        assert power < powers[0]
+    elif method == "max":
+        assert power > powers[1]
+    else:
+        np.testing.assert_allclose(
+            both["vocals"], (first["vocals"] + second["vocals"]) / 2, atol=1e-5
+        )
+
+
+def test_another_member_is_another_model(unmix, models, song, tmp_path) -> None:
+    """--skip-existing does again what was made by other weights."""
+    out = tmp_path / "out"
+    both = f"{models[0]}+{models[1]}"
+    stems_of(unmix, song, out, both)
+    again = unmix("separate", song, "--model", both, "--out", out, "--bits", "32f",
+                  "--skip-existing", "--json")  # fmt: skip
+    assert '"skipped"' in again.out
+    other = unmix("separate", song, "--model", f"{models[1]}+{models[0]}", "--out", out,
+                  "--bits", "32f", "--skip-existing", "--json")  # fmt: skip
+    assert '"skipped"' not in other.out.replace('"skipped": 0', "")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[[members]]\nmodel = "{0}"', "members"),
+        ('method = "mode"\n[[members]]\nmodel = "{0}"\n[[members]]\nmodel = "{1}"', "method"),
+        (
+            '[[members]]\nmodel = "{0}"\n[[members]]\nmodel = "{1}"\nweights = {{drums = 1}}',
+            "has no stem 'drums'",
+        ),
+        ('[[members]]\nmodel = "{0}"\n[[members]]\nmodel = "nobody"', "no model is called"),
+        ("what", "cannot be read as an ensemble"),
+    ],
+)
+def test_errors_are_one_line(unmix, models, song, tmp_path, content: str, message: str) -> None:
+    path = tmp_path / "both.toml"
+    path.write_text(content.format(*models))
+    outcome = unmix("separate", song, "--model", path, "--out", tmp_path / "out")
+    assert outcome.code != 0
+    assert message in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_is_missing(unmix, models, song, tmp_path) -> None:
+    outcome = unmix("separate", song, "--model", f"{models[0]}+")
+    assert outcome.code == 2
+    assert "must read a+b" in outcome.err
+
+
+def test_the_card_says_what_it_is_made_of(models) -> None:
+    card = find_model(f"{models[0]}+{models[1]}").card
+    assert [member.model for member in ensemble_of(card).members] == [str(m) for m in models]
+    assert card.stems == find_model(str(models[0])).card.stems
+    assert not card.files
+
+
+def test_an_ensemble_is_installed_when_its_members_are(models) -> None:
+    assert find_model(f"{models[0]}+{models[1]}").installed
+    assert not find_model(f"{models[0]}+htdemucs").installed
