@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("wiener", "openunmix", "spleeter", "startup", "memory", "bss_eval")
+NAMES = (
+    "wiener", "openunmix", "spleeter", "demucs", "mdx", "roformer", "startup", "memory", "bss_eval",
+)  # fmt: skip
 
 if __name__ == "__main__":
     for name in NAMES:
