@@ -35,6 +35,12 @@ def render(
         list[str] | None,
         typer.Option(help="A folder of the source to leave out, instead of solfege-gpl; repeat."),
     ] = None,
+    soundfont: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A sound font to play (.sf2, .sf3) instead of Debian's; repeat; or none."
+        ),
+    ] = None,
 ) -> int:
     """Render songs with their stems from scores, samples and solo voices.
 

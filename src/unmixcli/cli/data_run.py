@@ -21,6 +21,7 @@ class Arguments:
     seed: int
     jobs: int
     exclude: list[str] | None
+    soundfont: list[str] | None
 
 
 class _Lines:
@@ -46,6 +47,9 @@ def run(arguments: Arguments) -> int:
     )
     if arguments.exclude is not None:
         settings = replace(settings, exclude=tuple(arguments.exclude))
+    if arguments.soundfont is not None:
+        fonts = tuple(Path(name) for name in arguments.soundfont if name != "none")
+        settings = replace(settings, soundfonts=fonts)
     started = time.monotonic()
     done = render_songs(
         arguments.source,

@@ -31,7 +31,7 @@ from unmixcli.data.tracks import load_stems, read_dataset, read_f0
 from unmixcli.data.tracks.stem_folder import stem_folder_track
 from unmixcli.errors import InputError, ResourceError, UsageError
 
-SMALL = RenderSettings(songs=2, length_s=6.0, seed=11, sample_rate=22050)
+SMALL = RenderSettings(songs=2, length_s=6.0, seed=11, sample_rate=22050, soundfonts=())
 
 
 def rendered(sounds: Path, out: Path, settings: RenderSettings = SMALL, jobs: int = 1) -> list[str]:
@@ -127,6 +127,9 @@ def test_songs_tell_what_they_were_made_of(sounds: Path, tmp_path: Path) -> None
     assert 66 <= told["tempo_bpm"] <= 168
     assert told["key"].endswith(("major", "minor"))
     assert set(told["sources"]) == {*STEMS, "room"}
+    for name in STEMS:
+        assert list(told["players"][name]) == told["sources"][name]
+        assert set(told["players"][name].values()) <= {"synthesis", "recordings"}
     used = {name.partition(":")[0] for names in told["sources"].values() for name in names}
     assert used <= set(told["licences"])
 
@@ -272,3 +275,15 @@ def test_the_command_exits_with_one_if_a_song_failed(
     words = ["render", "--source", str(sounds), "--out", str(tmp_path), "--songs", "1"]
     code = CliRunner().invoke(data_app, words, standalone_mode=False).return_value
     assert code == 1
+
+
+def test_the_command_takes_sound_fonts_or_none(sounds: Path, tmp_path: Path) -> None:
+    words = ["render", "--source", str(sounds), "--out", str(tmp_path / "out"), "--songs", "1"]
+    words += ["--seconds", "3", "--soundfont"]
+    done = CliRunner().invoke(data_app, [*words, "none"])
+    assert done.exit_code == 0, done.output
+    (song,) = (tmp_path / "out").iterdir()
+    assert "soundfont/" not in (song / "track.json").read_text(encoding="utf-8")
+    wrong = CliRunner().invoke(data_app, [*words, str(tmp_path / "no.sf2")])
+    assert isinstance(wrong.exception, UsageError | InputError)
+    assert "no.sf2 cannot be read" in str(wrong.exception)

@@ -1,4 +1,4 @@
-"""The bass of a song: a sampled instrument or a synthesizer."""
+"""The bass of a song: a sampled instrument, one of a sound font, or a synthesizer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from unmixcli.data.render.bass_part import bass_part
 from unmixcli.data.render.chance import chance
+from unmixcli.data.render.general_midi import font_player
 from unmixcli.data.render.plan import Plan
 from unmixcli.data.render.sample_set import load_sample_set
 from unmixcli.data.render.sampler import Sampler
@@ -21,6 +22,10 @@ def bass_take(plan: Plan, source: Source, random: np.random.Generator, *, length
     notes = bass_part(plan, random)
     if not notes:
         return Take(length.silence(), ())
+    bassist = font_player(plan, source.soundfonts, random, role="bass")
+    if bassist is not None:
+        sound = bassist.play(notes, samples=length.samples, sample_rate=length.sample_rate)
+        return Take(sound, (bassist.name,))
     files = pick_set(random, source.basses)
     instrument = load_sample_set(files.name, files.files)
     if instrument is None or chance(random, 0.25):

@@ -48,7 +48,7 @@ def read_groove(content: bytes, *, name: str) -> Groove | None:
 
     The tempo is the file's own. Raises `ResourceError` where mido is not installed.
     """
-    mido = _mido()
+    mido = load_mido()
     try:
         file = mido.MidiFile(file=io.BytesIO(content))
         messages = list(mido.merge_tracks(file.tracks))
@@ -93,10 +93,11 @@ def made_up_groove(random: np.random.Generator) -> Groove:
     return Groove("made up", float(random.uniform(84, 132)), 1, tuple(strokes))
 
 
-def _mido() -> ModuleType:
+def load_mido() -> ModuleType:
+    """The library mido, on first use; `ResourceError` where it is not installed."""
     try:
         return importlib.import_module("mido")
     except ImportError as missing:
         raise ResourceError(
-            "Drum performances are read with mido, which is missing: type pip install mido"
+            "MIDI files are read and written with mido, which is missing: type pip install mido"
         ) from missing

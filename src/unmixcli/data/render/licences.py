@@ -49,6 +49,10 @@ _KNOWN = {
     "emt140-plate": "CC BY",
     "groove-midi.zip": "CC BY 4.0",
     "openewld.zip": "public domain",
+    "FluidR3_GM": "MIT",
+    "MuseScore_General_Full": "MIT",
+    "MuseScore_General_Lite": "MIT",
+    "TimGM6mb": "GPL-2",
     "synthesis": "none needed",
 }
 UNKNOWN = "unknown"

@@ -1,7 +1,7 @@
 """Lead sheets out of MusicXML, plain or packed (.mxl): the first part's first voice and chords.
 
-Only tunes in four-four time (or two-two) with chord symbols are taken; repeats are not followed,
-a song goes round the written bars anyway.
+Only tunes in four-four time (or two-two) with chord symbols are taken. Repeats, endings and jumps
+are followed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from unmixcli.data.render.lead_sheet import Bar, LeadSheet, MelodyNote
+from unmixcli.data.render.repeats import playing_order
+from unmixcli.data.render.score_signs import read_signs
 from unmixcli.data.render.theory import STEPS, Chord, Key, chord_of_kind, key_of_fifths
 
 BAR_BEATS = 4.0
@@ -31,7 +33,8 @@ def read_lead_sheet(content: bytes, *, title: str) -> LeadSheet | None:
     for measure in part.findall("measure"):
         if not reading.add(measure):
             return None
-    bars = tuple(reading.bars)
+    order = playing_order(read_signs(part))
+    bars = tuple(bar for at in order if (bar := reading.measures[at]) is not None)
     if len(bars) < _FEWEST_BARS or reading.chord is None:
         return None
     return LeadSheet(_title(root) or title, reading.key, bars)
@@ -55,12 +58,15 @@ def _title(root: ElementTree.Element) -> str:
 
 @dataclass
 class _Reading:
-    """Where the reader stands: what the attributes said last, and the bars so far."""
+    """Where the reader stands: what the attributes said last, and the measures so far.
+
+    A measure is None where it is an upbeat or no chord has come yet.
+    """
 
     divisions: float = 1.0
     key: Key = field(default_factory=lambda: Key(0))
     chord: Chord | None = None
-    bars: list[Bar] = field(default_factory=list)
+    measures: list[Bar | None] = field(default_factory=list)
 
     def add(self, measure: ElementTree.Element) -> bool:
         """Take a measure in; False where its metre is not four quarters."""
@@ -80,8 +86,9 @@ class _Reading:
                 beat += self._beats(item) * (-1.0 if item.tag == "backup" else 1.0)
             longest = max(longest, beat)
         # An upbeat is left out; so is what stands before the first chord.
-        if longest >= BAR_BEATS - 0.01 and self.chord is not None:
-            self.bars.append(Bar(self._complete(chords), tuple(melody)))
+        whole = longest >= BAR_BEATS - 0.01 and self.chord is not None
+        bar = Bar(self._complete(chords), tuple(melody)) if whole else None
+        self.measures.append(bar)
         return True
 
     def _attributes(self, item: ElementTree.Element) -> bool:
@@ -121,6 +128,7 @@ class _Reading:
         assert last is not None
         by_beat = dict(sorted(chords, key=lambda pair: pair[0]))
         if 0.0 not in by_beat:
-            before = self.bars[-1].chords[-1][1] if self.bars else last
+            bars = [bar for bar in self.measures if bar is not None]
+            before = bars[-1].chords[-1][1] if bars else last
             by_beat = {0.0: before, **by_beat}
         return tuple(by_beat.items())

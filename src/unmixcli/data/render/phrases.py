@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unmixcli.audio.read import probe, read_audio
 from unmixcli.audio.resample import resample
 from unmixcli.data.render.notes import Audio
+from unmixcli.data.render.pitch_curve import PitchCurve, pitch_file, read_curve
 from unmixcli.data.render.recordings import high_passed
 from unmixcli.data.render.theory import Chord, Key
 from unmixcli.data.render.tracker import PitchTrack, track_pitch
@@ -31,14 +32,27 @@ _TUNING_WIDTH = 0.25
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase, `(samples,)` with a level of 0.1 where it is loud, and its pitch."""
+    """A phrase, `(samples,)` with a level of 0.1 where it is loud, and its pitch.
+
+    `track` is heard and good enough to find a key; `curve` is what an annotation says, in seconds
+    from the start of the phrase, None without one.
+    """
 
     samples: Audio
     track: PitchTrack
+    curve: PitchCurve | None = None
 
 
-def read_voice(path: Path, random: np.random.Generator, *, sample_rate: int) -> Audio:
-    """Some 40 s of a file from somewhere in it, mono, `(samples,)`, without rumble."""
+@dataclass(frozen=True)
+class Voice:
+    """Part of a recording, `(samples,)`, and its annotated pitch from its start on, if any."""
+
+    samples: Audio
+    curve: PitchCurve | None = None
+
+
+def read_voice(path: Path, random: np.random.Generator, *, sample_rate: int) -> Voice:
+    """Some 40 s of a file from somewhere in it, mono, without rumble."""
     info = probe(path)
     seconds = None if info.samples is None else info.samples / info.sample_rate
     room = 0.0 if seconds is None else max(0.0, seconds - _READ_S)
@@ -46,13 +60,17 @@ def read_voice(path: Path, random: np.random.Generator, *, sample_rate: int) -> 
     samples, rate = read_audio(path, start_s=start_s, duration_s=_READ_S)
     mono = samples.mean(axis=0, keepdims=True)
     at_rate = resample(mono, from_rate=rate, to_rate=sample_rate)[0]
-    return high_passed(at_rate, sample_rate=sample_rate, corner_hz=_HIGH_PASS_HZ)
+    curve = read_curve(pitch_file(path))
+    clean = high_passed(at_rate, sample_rate=sample_rate, corner_hz=_HIGH_PASS_HZ)
+    return Voice(clean, curve and curve.from_second(start_s))
 
 
-def cut_phrases(samples: Audio, *, sample_rate: int) -> list[Phrase]:
+def cut_phrases(
+    samples: Audio, *, sample_rate: int, curve: PitchCurve | None = None
+) -> list[Phrase]:
     """The phrases between silences, none shorter than 0.7 s, long ones cut where quietest."""
     return [
-        phrase
+        replace(phrase, curve=curve and curve.from_second(start / sample_rate))
         for start, end in phrase_bounds(samples, sample_rate=sample_rate)
         if (phrase := _phrase(samples[start:end], sample_rate)) is not None
     ]

@@ -13,8 +13,15 @@ from typing import TypeAlias
 
 from unmixcli.data.render.settings import RenderSettings
 from unmixcli.data.render.song import render_song
+from unmixcli.data.render.soundfonts import find_soundfonts
 from unmixcli.data.render.source import Source, find_source
-from unmixcli.data.render.store import fingerprint_of, is_finished, song_folder, write_song
+from unmixcli.data.render.store import (
+    fingerprint_of,
+    is_finished,
+    remove_abandoned,
+    song_folder,
+    write_song,
+)
 from unmixcli.errors import InputError, ResourceError, UnmixError, UsageError
 
 
@@ -58,14 +65,19 @@ def render_songs(
     Returns:
         All songs in the order of their numbers.
 
-    Raises `InputError` for a source that lacks something or lies in `out`, `UsageError` where
-    `out` holds other songs under the same names. A song that fails stops none of the others.
+    Raises `InputError` for a source that lacks something or lies in `out` and for what is no sound
+    font, `ResourceError` where fonts are asked for that nothing plays, `UsageError` where `out`
+    holds other songs under the same names. A song that fails stops none of the others. What a
+    killed run of the same seed left unfinished is removed.
     """
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; give at least one.")
     _check_apart(source, out)
-    order = _Order(find_source(source, exclude=settings.exclude), out, settings)
+    fonts = find_soundfonts(settings.soundfonts)
+    sounds = find_source(source, exclude=settings.exclude, soundfonts=fonts)
+    order = _Order(sounds, out, settings)
     fingerprint = fingerprint_of(order.source, settings)
+    remove_abandoned(out, settings)
     folders = [song_folder(out, settings, index) for index in range(settings.songs)]
     kept = [is_finished(folder, fingerprint) for folder in folders]
     done = {i: SongDone(folders[i], kept=True) for i, there in enumerate(kept) if there}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from unmixcli.errors import UsageError
 
@@ -10,7 +11,7 @@ STEMS = ("vocals", "drums", "bass", "other")
 """The stems of every rendered song; their sum is the mix."""
 
 # Raised with every change after which the same seed sounds different.
-RECIPE = 1
+RECIPE = 2
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class RenderSettings:
         seed: the same seed and source give the same bytes.
         sample_rate: of the files, Hz.
         exclude: folders of the source that are left out, by the end of their path.
+        soundfonts: fonts that may be played, in place of those in Debian's folders.
     """
 
     songs: int
@@ -30,6 +32,7 @@ class RenderSettings:
     seed: int = 0
     sample_rate: int = 44100
     exclude: tuple[str, ...] = ("solfege-gpl",)
+    soundfonts: tuple[Path, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.songs < 1:
@@ -43,7 +46,7 @@ class RenderSettings:
         return round(self.length_s * self.sample_rate)
 
     def fingerprint(self) -> dict[str, object]:
-        """What a song depends on beside its number and the source."""
+        """What a song depends on beside its number and the sounds, fonts among them."""
         told: dict[str, object] = {**asdict(self), "exclude": list(self.exclude), "recipe": RECIPE}
-        del told["songs"]
+        del told["songs"], told["soundfonts"]
         return told

@@ -11,10 +11,10 @@ from unmixcli.data.render.drum_take import drum_take
 from unmixcli.data.render.mixing import mix_stems
 from unmixcli.data.render.notes import Audio
 from unmixcli.data.render.other_take import other_take
+from unmixcli.data.render.pitch_curve import PitchCurve
 from unmixcli.data.render.plan import Plan, make_plan
 from unmixcli.data.render.settings import RenderSettings
 from unmixcli.data.render.source import Source
-from unmixcli.data.render.synth_voice import PitchCurve
 from unmixcli.data.render.take import Length, Take
 from unmixcli.data.render.vocal_take import vocal_take
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from unmixcli.data.render.entries import Entry, find_entries
 from unmixcli.data.render.names import parse_name
 from unmixcli.data.render.pieces import piece_of_name
+from unmixcli.data.render.pitch_curve import pitch_file
 from unmixcli.data.render.sample_set import articulations
+from unmixcli.data.render.soundfonts import NO_FONTS, SoundFonts
 from unmixcli.errors import InputError
 
 _AUDIO = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg", ".oga", ".opus", ".mp3"})
@@ -35,7 +37,10 @@ class FileSet:
 
 @dataclass(frozen=True)
 class Source:
-    """What there is to make songs of; `digest` changes with any file's name or size."""
+    """What there is to make songs of; `digest` changes with any file's name or size.
+
+    It changes with the version of fluidsynth, too, where that plays sound fonts.
+    """
 
     folder: Path
     kits: tuple[FileSet, ...]
@@ -47,9 +52,15 @@ class Source:
     grooves: tuple[Entry, ...]
     impulses: tuple[Path, ...]
     digest: str
+    soundfonts: SoundFonts = NO_FONTS
 
 
-def find_source(folder: Path, *, exclude: tuple[str, ...] = ()) -> Source:
+def find_source(
+    folder: Path,
+    *,
+    exclude: tuple[str, ...] = (),
+    soundfonts: SoundFonts = NO_FONTS,
+) -> Source:
     """Look through a folder; folders whose path ends in one of `exclude` are left out.
 
     Raises `InputError` where it does not exist, or has no drums, no bass or no singing.
@@ -75,7 +86,8 @@ def find_source(folder: Path, *, exclude: tuple[str, ...] = ()) -> Source:
         sheets=find_entries(folder / "scores", _SHEETS),
         grooves=find_entries(folder / "scores", _GROOVES),
         impulses=tuple(f for s in _sets(folder, folders, "impulses") for f in s.files),
-        digest=_digest(folder, [path for files in folders.values() for path in files]),
+        digest=_digest(folder, folders, soundfonts),
+        soundfonts=soundfonts,
     )
 
 
@@ -155,9 +167,12 @@ def _need(found: Sequence[FileSet], folder: Path, *, what: str) -> None:
         raise InputError(f"{folder} has no {what}; add it, or give another --source.")
 
 
-def _digest(folder: Path, files: Sequence[Path]) -> str:
-    words = [f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in files]
-    scores = folder / "scores"
-    if scores.is_dir():
-        words += [f"{p.name} {p.stat().st_size}" for p in sorted(scores.rglob("*")) if p.is_file()]
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+def _digest(folder: Path, folders: dict[Path, tuple[Path, ...]], fonts: SoundFonts) -> str:
+    sounds = [path for files in folders.values() for path in files]
+    pitches = [pitch for path in sounds if (pitch := pitch_file(path)).is_file()]
+    scores = sorted(path for path in (folder / "scores").rglob("*") if path.is_file())
+    words = [
+        f"{path.relative_to(folder).as_posix()} {path.stat().st_size}"
+        for path in (*sounds, *pitches, *scores)
+    ]
+    return hashlib.sha256("\n".join([*words, *fonts.facts]).encode()).hexdigest()[:16]

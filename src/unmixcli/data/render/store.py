@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,19 +21,23 @@ from numpy.typing import NDArray
 from unmixcli.data.render.activity import activity_csv
 from unmixcli.data.render.licences import licences_of, user_licences
 from unmixcli.data.render.notes import Audio
+from unmixcli.data.render.pitch_curve import PitchCurve
 from unmixcli.data.render.settings import STEMS, RenderSettings
 from unmixcli.data.render.song import Song
+from unmixcli.data.render.soundfonts import COMMAND, PREFIX
 from unmixcli.data.render.source import Source
-from unmixcli.data.render.synth_voice import PitchCurve
+from unmixcli.data.render.take import SYNTHESIS
 from unmixcli.data.tracks.stem_folder import PITCH_FILE
-from unmixcli.errors import ResourceError, UsageError
+from unmixcli.errors import UsageError
+from unmixcli.finished import finished_folder
 
 TRACK_FILE = "track.json"
 ACTIVITY_FILE = "activity.csv"
 _FORMAT = "unmix-rendered-song"
 _STEPS = 32768
-# soundfile asserts that libsndfile wrote every sample; on a full disk it did not.
-_WRITE_ERRORS = (OSError, AssertionError, soundfile.SoundFileError)
+_HINT = "; free some space or choose another folder with --out"
+# As `finished_folder` calls a song that is being written.
+_UNFINISHED = re.compile(r"\.song--?\d+-\d{5,}\.(?P<process>\d+)\.\d+\.part")
 
 
 def song_folder(out: Path, settings: RenderSettings, index: int) -> Path:
@@ -66,47 +71,68 @@ def fingerprint_of(source: Source, settings: RenderSettings) -> dict[str, object
 
 
 def write_song(song: Song, folder: Path, source: Source, settings: RenderSettings) -> None:
-    """Write a song under a temporary name beside its folder, then rename it.
+    """Write a song under a hidden name beside its folder, then give it its name.
 
     Raises `ResourceError` where the disk or the folder refuse.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    rate = settings.sample_rate
+    rounded = {name: as_16_bit(sound) / np.float32(_STEPS) for name, sound in song.stems.items()}
+    with finished_folder(folder, hint=_HINT) as temporary:
         for name, sound in song.stems.items():
-            write_stem(temporary / f"{name}.flac", sound, sample_rate=settings.sample_rate)
-        rounded = {
-            name: as_16_bit(sound) / np.float32(_STEPS) for name, sound in song.stems.items()
-        }
-        activity = activity_csv(rounded, sample_rate=settings.sample_rate)
+            write_stem(temporary / f"{name}.flac", sound, sample_rate=rate)
+        activity = activity_csv(rounded, sample_rate=rate)
         (temporary / ACTIVITY_FILE).write_text(activity, encoding="utf-8")
         if song.pitch is not None:
             (temporary / PITCH_FILE).write_text(_pitch_csv(song.pitch), encoding="utf-8")
         text = json.dumps(_description(song, source, settings), indent=1, ensure_ascii=False)
         (temporary / TRACK_FILE).write_text(text + "\n", encoding="utf-8")
-        temporary.replace(folder)
-    except _WRITE_ERRORS as error:
-        raise ResourceError(
-            f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}; "
-            "free some space or choose another folder with --out."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_abandoned(out: Path, settings: RenderSettings) -> None:
+    """Remove what runs of the same seed left unfinished in `out` when they were killed.
+
+    Folders of processes that are still there stay, and so does everything else.
+    """
+    for path in out.glob(f".song-{settings.seed}-*.part") if out.is_dir() else ():
+        found = _UNFINISHED.fullmatch(path.name)
+        if found and not path.is_symlink() and not _is_running(int(found.group("process"))):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        # It belongs to somebody else, or cannot be asked.
+        return True
+    return True
 
 
 def write_stem(path: Path, sound: Audio, *, sample_rate: int) -> None:
     """Write `(channels, samples)` within full scale as FLAC of 16 bits, without dither.
 
-    Silence stays digital silence, which a label "absent" needs.
+    Silence stays digital silence, which a label "absent" needs. Raises `OSError`.
     """
-    soundfile.write(path, as_16_bit(sound).T, sample_rate, subtype="PCM_16")
+    try:
+        soundfile.write(path, as_16_bit(sound).T, sample_rate, subtype="PCM_16")
+    except (AssertionError, soundfile.SoundFileError) as error:
+        # soundfile asserts that libsndfile wrote every sample; on a full disk it did not.
+        raise OSError(f"not all samples could be written {error}".rstrip()) from error
 
 
 def as_16_bit(sound: Audio) -> NDArray[np.int16]:
     """Samples as they are written; shape as given."""
     scaled = np.round(sound * np.float32(_STEPS))
     return np.asarray(np.clip(scaled, -_STEPS, _STEPS - 1), np.int16)
+
+
+def player_of(sound: str, source: Source) -> str:
+    """What played a sound: `fluidsynth VERSION`, `synthesis` or `recordings`."""
+    if sound.startswith(PREFIX):
+        return f"{COMMAND} {source.soundfonts.version}"
+    return SYNTHESIS if sound == SYNTHESIS else "recordings"
 
 
 def _pitch_csv(pitch: PitchCurve) -> str:
@@ -127,6 +153,11 @@ def _description(song: Song, source: Source, settings: RenderSettings) -> dict[s
         "sample_rate": settings.sample_rate,
         "samples": settings.samples,
         "sources": {name: list(names) for name, names in song.sources.items()},
+        "players": {
+            name: {sound: player_of(sound, source) for sound in sounds}
+            for name, sounds in song.sources.items()
+            if name in STEMS
+        },
         "scores": list(plan.origins),
         "groove": plan.groove.name,
         "licences": licences_of([*used, *plan.origins], user_licences(source.folder)),

@@ -14,9 +14,10 @@ from unmixcli.data.render.chance import chance, pick
 from unmixcli.data.render.effects import placed
 from unmixcli.data.render.notes import Audio, add_at
 from unmixcli.data.render.phrases import Phrase, best_transposition, cut_phrases, read_voice
+from unmixcli.data.render.pitch_curve import POINT_S, PitchCurve
 from unmixcli.data.render.plan import Plan
 from unmixcli.data.render.recordings import shifted
-from unmixcli.data.render.stretch import pitch_shifted, stretched
+from unmixcli.data.render.stretch import Stretch, pitch_shifted, stretch
 from unmixcli.data.render.take import Length
 from unmixcli.data.render.theory import Key
 
@@ -32,10 +33,23 @@ _MOST_FRUITLESS = 8
 
 @dataclass(frozen=True)
 class _Sung:
-    """A phrase as it is sung in the song, `(samples,)`, and its pitches as MIDI numbers."""
+    """A phrase as it is sung in the song, `(samples,)`, and its pitches as MIDI numbers.
+
+    `curve` is its exact pitch from its start on, where that is known.
+    """
 
     samples: Audio
     pitches: NDArray[np.float64]
+    curve: PitchCurve | None = None
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Where in the song a phrase begins, how many samples it has, and its exact pitch."""
+
+    start: int
+    samples: int
+    curve: PitchCurve | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ def all_phrases(
     fruitless = 0
     for path in itertools.cycle(takes):
         voice = read_voice(path, random, sample_rate=sample_rate)
-        phrases = cut_phrases(voice, sample_rate=sample_rate)
+        phrases = cut_phrases(voice.samples, sample_rate=sample_rate, curve=voice.curve)
         yield from phrases
         # Long takes are read from a place of chance, which may be a silent one.
         fruitless = 0 if phrases else fruitless + 1
@@ -74,20 +88,26 @@ def sing_phrases(
     random: np.random.Generator,
     *,
     length: Length,
-) -> Audio:
-    """Phrases from beat to beat wherever the plan has a voice, `(2, samples)`."""
-    track = length.silence()
+) -> tuple[Audio, PitchCurve | None]:
+    """Phrases from beat to beat wherever the plan has a voice, `(2, samples)`, and their pitch.
+
+    The pitch is None unless that of every phrase is annotated and nobody sings beside the lead.
+    """
+    track, placements = length.silence(), list[_Placed]()
     for start_s, end_s, loud in _spans(plan):
         now = start_s + plan.beat_s * pick(random, (0.0, 0.0, 1.0, 2.0))
         while now < end_s - 1.0:
             phrase = next(phrases, None)
             if phrase is None:
-                return track
+                return track, _pitch_of(placements, backing, length)
             sung = _fitted(phrase, plan, now, backing, length.sample_rate)
-            longest_s = end_s + _LONGEST_OVERHANG_S - now
+            # Where one phrase ends under the next there is no one pitch to write down.
+            overhang_s = _LONGEST_OVERHANG_S if sung.curve is None else 0.0
+            longest_s = end_s + overhang_s - now
             lead = _ending(sung.samples, longest_s, length.sample_rate)
             at = round(now * length.sample_rate)
             add_at(track, np.stack([lead, lead]), start=at)
+            placements.append(_Placed(at, len(lead), sung.curve))
             if loud:
                 beside = _Sung(lead, sung.pitches)
                 more = _backing_of(beside, backing, random, plan.key, length.sample_rate)
@@ -96,7 +116,23 @@ def sing_phrases(
             ended = now + len(lead) / length.sample_rate
             beats = np.ceil(ended / plan.beat_s) + pick(random, _BEATS_BETWEEN)
             now = float(beats * plan.beat_s)
-    return track
+    return track, _pitch_of(placements, backing, length)
+
+
+def _pitch_of(placements: Sequence[_Placed], backing: Backing, length: Length) -> PitchCurve | None:
+    """The pitch of the whole song in points of 5 ms, where all of it is known."""
+    if not placements or backing.doubled or backing.harmony:
+        return None
+    points = int(np.ceil(length.samples / length.sample_rate / POINT_S))
+    times_s = np.arange(points, dtype=np.float64) * POINT_S
+    f0_hz = np.zeros_like(times_s)
+    for placed_phrase in placements:
+        if placed_phrase.curve is None:
+            return None
+        since_s = times_s - placed_phrase.start / length.sample_rate
+        here = (since_s >= 0) & (since_s < placed_phrase.samples / length.sample_rate)
+        f0_hz[here] = placed_phrase.curve.at(since_s[here])
+    return PitchCurve(times_s, f0_hz)
 
 
 def _spans(plan: Plan) -> Iterator[tuple[float, float, bool]]:
@@ -114,13 +150,21 @@ def _fitted(phrase: Phrase, plan: Plan, now: float, backing: Backing, rate: int)
     chord = plan.bars[bar].chords[0][1]
     semitones = best_transposition(phrase.track, plan.key, chord)
     sound = shifted(phrase.samples, semitones=semitones, from_rate=rate, to_rate=rate)
+    curve = phrase.curve and phrase.curve.resampled(semitones)
     if backing.in_time:
         beat = plan.beat_s * rate
         factor = max(1, round(len(sound) / beat)) * beat / len(sound)
         if abs(factor - 1.0) <= _MOST_STRETCH:
-            sound = stretched(sound, factor=factor, sample_rate=rate)
+            longer = stretch(sound, factor=factor, sample_rate=rate)
+            sound, curve = longer.samples, curve and _stretched_curve(curve, longer, rate)
     pitches = phrase.track.pitch[np.isfinite(phrase.track.pitch)] + semitones
-    return _Sung(sound, pitches)
+    return _Sung(sound, pitches, curve)
+
+
+def _stretched_curve(curve: PitchCurve, longer: Stretch, rate: int) -> PitchCurve:
+    points = int(len(longer.samples) / rate / POINT_S) + 1
+    times_s = np.arange(points, dtype=np.float64) * POINT_S
+    return PitchCurve(times_s, curve.at(longer.origin_s(times_s)))
 
 
 def _ending(sound: Audio, longest_s: float, rate: int) -> Audio:

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from scipy.signal import butter, lfilter, sosfilt
 
 from unmixcli.data.render.notes import Audio, Note
+from unmixcli.data.render.pitch_curve import POINT_S, PitchCurve
 from unmixcli.data.render.synth import oscillate, wavetable
-
-POINT_S = 0.005
 
 # Resonances of vowels in Hz, a man's (Peterson and Barney, 1952), and their levels.
 _VOWELS = {
@@ -42,14 +41,6 @@ class Singer:
     vibrato_semitones: float
     drift_semitones: float
     breath: float
-
-
-@dataclass(frozen=True)
-class PitchCurve:
-    """Exact pitch: times in s and f0 in Hz, 0 where nothing is sung, `(frames,)` each."""
-
-    times_s: NDArray[np.float64]
-    f0_hz: NDArray[np.float64]
 
 
 def random_singer(random: np.random.Generator) -> Singer:

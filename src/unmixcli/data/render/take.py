@@ -9,10 +9,13 @@ import numpy as np
 
 from unmixcli.data.render.chance import pick_weighted
 from unmixcli.data.render.notes import Audio
+from unmixcli.data.render.pitch_curve import PitchCurve
 from unmixcli.data.render.source import FileSet
-from unmixcli.data.render.synth_voice import PitchCurve
 
 Kind = TypeVar("Kind")
+
+SYNTHESIS = "synthesis"
+"""What sounds are named that no recording was needed for."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Take:
 
     Attributes:
         sound: `(2, samples)`, at any level.
-        sources: names of what it was made with, folders below the source or "synthesis".
+        sources: names of what it was made with: folders below the source, `soundfont/NAME` or
+            "synthesis".
         pitch: where there is one voice whose pitch is exactly known.
     """
 

@@ -1,15 +1,17 @@
-"""The voice of a song: phrases sung by people, a voice bank, sampled or synthetic singers."""
+"""The voice of a song: phrases sung by people, a voice bank, a choir, sampled or synthetic ones."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
 from unmixcli.data.render.chance import chance, pick, pick_weighted
-from unmixcli.data.render.chord_part import voicing
+from unmixcli.data.render.choir import choir_take, has_choir
 from unmixcli.data.render.melody_part import melody_part
-from unmixcli.data.render.notes import Audio, Note
+from unmixcli.data.render.notes import Note
+from unmixcli.data.render.pitch_curve import pitch_file
 from unmixcli.data.render.plan import Plan
 from unmixcli.data.render.sample_set import load_sample_set
 from unmixcli.data.render.sampler import Sampler
@@ -19,29 +21,33 @@ from unmixcli.data.render.syllables import is_bank, sing_syllables, syllables_of
 from unmixcli.data.render.synth_voice import random_singer, sing
 from unmixcli.data.render.take import Length, Take, at_level, pick_set
 
-_KINDS = (("phrases", 0.74), ("synthetic", 0.14), ("sampled", 0.12))
+_KINDS = (("phrases", 0.71), ("synthetic", 0.14), ("sampled", 0.11), ("choir", 0.04))
 _LOW_VOICE, _HIGH_VOICE = 52.0, 68.0
 _CHOIR_SHARE = 0.15
-_CHOIR_RELEASE_S = 0.25
+_CHOIR_ENERGY = 0.8
 _BANK_PHRASES = 60
 # A singer of whom there is more than this comes no more often: many voices teach more than one.
 _MOST_TAKES = 12
 
 
 def vocal_take(plan: Plan, source: Source, random: np.random.Generator, *, length: Length) -> Take:
-    """The voices as sound; with the pitch where one synthetic singer is all there is."""
+    """The voices as sound; with the pitch where one voice is all there is and it is known."""
     if not any(plan.bars_of("voice")):
         return Take(length.silence(), ())
-    kinds = [
-        (kind, weight)
-        for kind, weight in _KINDS
-        if (kind != "phrases" or source.singers) and (kind != "sampled" or source.sung_samples)
-    ]
-    kind = pick_weighted(random, kinds)
+    possible = {
+        "phrases": bool(source.singers),
+        "synthetic": True,
+        "sampled": bool(source.sung_samples),
+        "choir": has_choir(source),
+    }
+    kind = pick_weighted(random, [(name, weight) for name, weight in _KINDS if possible[name]])
     if kind == "synthetic":
         return _synthetic(plan, random, length=length)
     if kind == "sampled":
         return _sampled(plan, source, random, length=length)
+    if kind == "choir":
+        alone = choir_take(plan, source, random, length=length)
+        return alone if np.any(alone.sound) else _synthetic(plan, random, length=length)
     return _with_choir(_sung(plan, source, random, length=length), plan, source, random, length)
 
 
@@ -91,14 +97,14 @@ def _sung(plan: Plan, source: Source, random: np.random.Generator, *, length: Le
                 notes, bank, random, samples=length.samples, sample_rate=length.sample_rate
             )
             return Take(np.stack([voice, voice]), (files.name,))
-    sound = sing_phrases(
-        plan,
-        itertools.chain(first, phrases),
-        random_backing(random),
-        random,
-        length=length,
+    backing = random_backing(random)
+    if all(pitch_file(path).is_file() for path in files.files):
+        # Nobody beside a voice whose pitch is known: pitch of one voice is what is annotated.
+        backing = replace(backing, doubled=False, harmony=False)
+    sound, pitch = sing_phrases(
+        plan, itertools.chain(first, phrases), backing, random, length=length
     )
-    return Take(sound, (files.name,))
+    return Take(sound, (files.name,), pitch)
 
 
 def _melody(plan: Plan, random: np.random.Generator) -> list[Note]:
@@ -109,24 +115,12 @@ def _melody(plan: Plan, random: np.random.Generator) -> list[Note]:
 def _with_choir(
     take: Take, plan: Plan, source: Source, random: np.random.Generator, length: Length
 ) -> Take:
-    """The take with held chords of sampled singers under loud sections, at times."""
-    if not source.sung_samples or not chance(random, _CHOIR_SHARE) or not np.any(take.sound):
+    """The take with a choir under loud sections, at times."""
+    wanted = chance(random, _CHOIR_SHARE) and take.pitch is None and np.any(take.sound)
+    if not wanted or not has_choir(source):
         return take
-    files = pick(random, source.sung_samples)
-    instrument = load_sample_set(files.name, files.files)
-    if instrument is None:
+    choir = choir_take(plan, source, random, length=length, least_energy=_CHOIR_ENERGY)
+    if not np.any(choir.sound):
         return take
-    middle = float(np.clip(62.0, instrument.lowest + 3, instrument.highest - 3))
-    notes = [
-        Note(plan.second(bar, first), beats * plan.beat_s, pitch, 0.7)
-        for bar, section in plan.bars_of("voice")
-        if section.energy >= 0.8
-        for first, beats, chord in plan.chords(bar)
-        for pitch in voicing(chord, near=middle, tones=3)
-    ]
-    player = Sampler(instrument, sample_rate=length.sample_rate, release_s=_CHOIR_RELEASE_S)
-    choir: Audio = player.play(notes, samples=length.samples)
-    if not np.any(choir):
-        return take
-    sound = at_level(take.sound, 0.1) + at_level(choir, 0.03)
-    return Take(sound, tuple(dict.fromkeys((*take.sources, files.name))))
+    sound = at_level(take.sound, 0.1) + at_level(choir.sound, 0.03)
+    return Take(sound, tuple(dict.fromkeys((*take.sources, *choir.sources))))
