@@ -18,6 +18,7 @@ from unmixcli.metrics.ratios import (
     si_sdr,
     si_sdr_improvement,
     snr,
+    sounding_si_sdr_improvement,
 )
 
 RATIOS = (global_sdr, snr, si_sdr, log_spectral_distance)
@@ -164,3 +165,31 @@ def test_settings_that_are_refused() -> None:
         log_spectral_distance(true, true, hop_samples=0)
     with pytest.raises(TypeError, match="mixtures"):
         nsdr(true, true, mixtures=true[0])  # type: ignore[call-arg]
+
+
+def test_seconds_without_a_stem_do_not_count_where_it_sounds() -> None:
+    """What leaks into silence is left out; what is wrong where the stem sounds is not."""
+    random = torch.Generator().manual_seed(0)
+    rate = 100
+    true = torch.randn(1, 2, 4 * rate, generator=random)
+    true[..., rate : 3 * rate] = 0
+    other = torch.randn(2, 4 * rate, generator=random)
+    mixture = true[0] + other
+    leaking = true + 0.1 * other
+    found = sounding_si_sdr_improvement(true, leaking, mixture=mixture, sample_rate=rate)
+    where = torch.cat([torch.arange(rate), torch.arange(3 * rate, 4 * rate)])
+    expected = si_sdr_improvement(
+        true[..., where], leaking[..., where], mixture=mixture[..., where]
+    )
+    torch.testing.assert_close(found, expected)
+    louder = leaking.clone()
+    louder[..., rate : 3 * rate] *= 100
+    again = sounding_si_sdr_improvement(true, louder, mixture=mixture, sample_rate=rate)
+    torch.testing.assert_close(again, found)
+
+
+def test_a_stem_that_never_sounds_has_no_improvement() -> None:
+    true = torch.full((1, 1, 300), 1e-4)
+    mixture = torch.ones(1, 300)
+    found = sounding_si_sdr_improvement(true, true, mixture=mixture, sample_rate=100)
+    assert found.isnan().all()

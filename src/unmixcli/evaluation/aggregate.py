@@ -20,7 +20,7 @@ from unmixcli.evaluation.results import RunResults
 
 _V4 = ("SDR", "ISR", "SIR", "SAR")
 _V3 = ("v3 SDR", "v3 SIR", "v3 SAR")
-_WHOLE = ("NSDR", "SI-SDR", "SI-SDRi", "SNR", "LSD", "leak")
+_WHOLE = ("NSDR", "SI-SDR", "SI-SDRi", "SI-SDRi (sounding)", "SNR", "LSD", "leak")
 _SHARES = tuple(
     f"{name}{span}" for span in ("", " (1 s)") for name in ("AUC", "precision", "recall", "F")
 )

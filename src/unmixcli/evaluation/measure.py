@@ -215,6 +215,10 @@ class _Rows:
             spread["SI-SDR"] = self._spread(ratios.si_sdr(true, found), self._at)
             improvement = ratios.si_sdr_improvement(true, found, mixture=mix)
             spread["SI-SDRi"] = self._spread(improvement, self._at)
+            sounding = ratios.sounding_si_sdr_improvement(
+                true, found, mixture=mix, sample_rate=self._material.sample_rate
+            )
+            spread["SI-SDRi (sounding)"] = self._spread(sounding, self._at)
         return spread
 
     def _spread(self, values: Tensor, rows: Iterable[int]) -> Values:

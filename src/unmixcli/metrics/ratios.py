@@ -22,6 +22,8 @@ from unmixcli.metrics.bss_eval import BssOptions, bss_eval
 MDX_OFFSET = 1e-7
 # Power below which two spectra count as equally silent, −100 dB of a full-scale sine's bin.
 SPECTRAL_FLOOR = 1e-10
+# Root mean square above which a second of a stem sounds: -60 dB of full scale.
+_SOUNDING = 1e-3
 
 
 def validate(references: Tensor, estimates: Tensor, *, mixture: Tensor | None = None) -> None:
@@ -101,6 +103,41 @@ def si_sdr_improvement(references: Tensor, estimates: Tensor, *, mixture: Tensor
         UnmixError: see ``validate``.
     """
     return _improvement(si_sdr, references, estimates, mixture=mixture)
+
+
+def sounding_si_sdr_improvement(
+    references: Tensor, estimates: Tensor, *, mixture: Tensor, sample_rate: float
+) -> Tensor:
+    """The same of each stem's seconds alone in which it sounds, as one signal.
+
+    A second sounds if its root mean square is above -60 dB of full scale; the rest at the end is
+    a second, too. NaN for a stem that never sounds.
+
+    Shape: ``(stems, channels, samples)`` each and ``(channels, samples)`` → ``(stems,)``.
+
+    Raises:
+        UnmixError: see ``validate``.
+    """
+    validate(references, estimates, mixture=mixture)
+    second = max(1, round(sample_rate))
+    pieces = references.split(second, dim=-1)
+    values = []
+    for stem in range(len(references)):
+        kept = [
+            torch.full((piece.shape[-1],), bool(piece[stem].square().mean() > _SOUNDING**2))
+            for piece in pieces
+        ]
+        where = torch.cat(kept).to(references.device)
+        if not where.any():
+            values.append(references.new_full((1,), math.nan, dtype=torch.float64))
+            continue
+        row = slice(stem, stem + 1)
+        values.append(
+            si_sdr_improvement(
+                references[row][..., where], estimates[row][..., where], mixture=mixture[:, where]
+            )
+        )
+    return torch.cat(values)
 
 
 def nsdr(references: Tensor, estimates: Tensor, *, mixture: Tensor, taps: int = 512) -> Tensor:
