@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 NAMES = (
-    "wiener", "openunmix", "spleeter", "demucs", "mdx", "roformer", "startup", "memory", "bss_eval",
+    "wiener", "openunmix", "spleeter", "demucs", "mdx", "roformer", "phase", "startup", "memory", "bss_eval",
 )  # fmt: skip
 
 if __name__ == "__main__":
