@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 NAMES = (
-    "wiener", "openunmix", "spleeter", "demucs", "mdx", "roformer", "phase", "startup", "memory", "bss_eval",
+    "wiener", "openunmix", "spleeter", "demucs", "mdx", "roformer", "median", "phase", "startup",
+    "memory", "bss_eval",
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -141,7 +141,13 @@ def unmix(
 
         monkeypatch.setattr(sys, "argv", ["unmix", *map(str, words)])
         capsys.readouterr()
-        code = run()
+        before = dict(os.environ)
+        try:
+            code = run()
+        finally:
+            # The command speaks to libraries by the environment, as by --offline.
+            os.environ.clear()
+            os.environ.update(before)
         captured = capsys.readouterr()
         return Outcome(code, captured.out, captured.err)
 

@@ -25,11 +25,12 @@ ALLOWED = {
     "networks": {"dsp"},
     "models": {"networks", "dsp"},
     "separation": {"models", "networks", "dsp"},
+    "hpss": {"separation", "models", "dsp"},
     "data": {"separation"},
     "evaluation": {"separation", "models", "data"},
     "batch": {"separation", "models"},
     "training": {"data", "separation", "models", "dsp"},
-    "cli": {"batch", "evaluation", "training", "data", "separation", "models"},
+    "cli": {"batch", "evaluation", "training", "data", "hpss", "separation", "models"},
     "api": {"batch", "separation", "models"},
 }
 LEAVES = {"audio", "metrics", "errors", "finished", "pool", "version"}
@@ -90,6 +91,7 @@ def test_networks_touch_no_file() -> None:
         ["separate", "--help"],
         ["eval", "--help"],
         ["data", "render", "--help"],
+        ["hpss", "--help"],
         ["--version"],
     ],
 )

@@ -143,10 +143,10 @@ def test_default_model_is_named_with_a_better_one(unmix: Unmix, tmp_path: Path) 
 
 
 def test_stem_that_no_installed_model_has(unmix: Unmix, song: Path) -> None:
-    outcome = unmix("separate", song, "--stems", "drums")
+    outcome = unmix("separate", song, "--stems", "guitar")
     assert outcome.code == 2
-    told = "no installed model has drums; htdemucs_ft: its weights are not here; get it by: "
-    assert told + "unmix models pull htdemucs_ft; without a connection" in outcome.err
+    told = "no installed model has guitar; htdemucs_6s: its weights are not here; get it by: "
+    assert told + "unmix models pull htdemucs_6s; without a connection" in outcome.err
 
 
 def test_model_without_weights(unmix: Unmix, song: Path) -> None:

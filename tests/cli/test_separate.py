@@ -371,8 +371,11 @@ def test_unknown_stem_names_a_model_that_has_it(
     unmix: Unmix, small_model: Path, song: Path
 ) -> None:
     outcome = separate(unmix, small_model, song, "--stems", "bass")
+    # An installed model is named before others.
+    assert "unmix-small has 'bass': --model unmix-small" in outcome.err
+    outcome = separate(unmix, small_model, song, "--stems", "guitar")
     # A free model is named before others, with what gets it.
-    assert "htdemucs_ft has 'bass': unmix models pull htdemucs_ft" in outcome.err
+    assert "htdemucs_6s has 'guitar': unmix models pull htdemucs_6s" in outcome.err
 
 
 def test_cuda_is_refused_where_there_is_none(

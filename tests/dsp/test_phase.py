@@ -17,6 +17,7 @@ from scipy.signal import find_peaks
 from torch import Tensor
 
 from unmixcli.dsp import phase as package
+from unmixcli.dsp.compiled import compiled
 from unmixcli.dsp.phase import (
     PhaseUnwrapping,
     PhaseUnwrappingStream,
@@ -341,4 +342,4 @@ def test_it_compiles_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPat
     def twice(value: float) -> float:
         return 2 * value
 
-    assert kernels.compiled(twice)(1.5) == 3.0
+    assert compiled()(twice)(1.5) == 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,7 +63,11 @@ def test_its_recipe_describes_it(model) -> None:
 @pytest.mark.real_weights
 def test_it_separates_without_extras_and_without_a_connection(song: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", BARE, "separate", str(song), "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    # An empty cache, for other tests may have put weights of a package into theirs.
+    environment = {**os.environ, "UNMIX_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=300, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("unmix-small: vocals, drums, bass, other on cpu")
     stems = [soundfile.read(tmp_path / "out" / "song" / f"{stem}.wav")[0] for stem in STEMS]

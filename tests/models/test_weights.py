@@ -140,6 +140,10 @@ def test_every_built_in_file_can_be_verified_and_had(tmp_path: Path) -> None:
     cards: list[Card] = [model.card for model in list_models()]
     assert len(cards) > 20
     for card in cards:
+        if card.name == "unmix-small":
+            # Its weights lie beside its card.
+            assert all(file.source is None and file.sha256 for file in card.files)
+            continue
         assert missing(card, tmp_path).args
         for file in card.files:
             assert file.source is not None, card.name

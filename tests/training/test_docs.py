@@ -56,5 +56,7 @@ def test_every_name_is_told(names) -> None:
 
 def test_every_table_is_told() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    tables = set(Recipe.model_fields) - {"name", "seed", "checkpoint_every", "data"}
+    keys = {"name", "seed", "checkpoint_every", "learned"}
+    tables = set(Recipe.model_fields) - keys - {"data"}
     assert [table for table in tables if f"[{table}]" not in text] == []
+    assert "`learned`" in text

@@ -27,7 +27,8 @@ SMALL = {
         "optimiser.learning_rate=0.01",
     ),
     "mdensenet": (
-        "network.parameters.network={growth=3, layers=1, depth=2, first=3, kernels=[[3, 3], [5, 3]]}",
+        "network.parameters.network={growth=3, layers=1, depth=2, first=3}",
+        "network.parameters.network.kernels=[[3, 3], [5, 3]]",
         "network.chunks={length=16, context=2, multiple=4}",
         "network.stft={n_fft=256, hop_samples=64}",
         "excerpts.seconds=0.25",

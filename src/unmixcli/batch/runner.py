@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import torch
@@ -41,8 +41,32 @@ from unmixcli.models.catalogue import Model
 from unmixcli.models.weights import sha256
 from unmixcli.pool import run_all
 from unmixcli.separation.engine import Engine
-from unmixcli.separation.session import Session
+from unmixcli.separation.sparing import Notice
+from unmixcli.separation.stems import OutputPlan
 from unmixcli.version import __version__
+
+
+class Ready(Protocol):
+    """What separates: a `separation.session.Session`, or what stands for one."""
+
+    @property
+    def model(self) -> Model:
+        """The card, which names it in manifests."""
+
+    @property
+    def plan(self) -> OutputPlan:
+        """The outputs."""
+
+    @property
+    def options(self) -> Any:
+        """A dataclass of what was chosen."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+
+    def engine(self, *, sample_rate: int, channels: int, notice: Notice | None = None) -> Engine:
+        """A separator for one track of this rate in Hz and 1 or 2 channels."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +74,7 @@ class RunSettings:
     """Everything that a run is told.
 
     Attributes:
-        session: the model, ready for the outputs asked for.
+        session: the method, ready for the outputs asked for.
         format: of the files.
         start_s: where each track begins.
         duration_s: how much of each; None is all.
@@ -59,7 +83,7 @@ class RunSettings:
         seed: of the dither.
     """
 
-    session: Session
+    session: Ready
     format: OutputFormat
     start_s: float = 0.0
     duration_s: float | None = None

@@ -15,6 +15,7 @@ import typer
 from unmixcli.cli.data import data_app
 from unmixcli.cli.doctor import doctor
 from unmixcli.cli.eval import eval_app
+from unmixcli.cli.hpss import hpss
 from unmixcli.cli.models import models_app
 from unmixcli.cli.separate import separate
 from unmixcli.cli.train import train
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(separate)
+app.command()(hpss)
 app.add_typer(models_app)
 app.command()(doctor)
 app.command()(train)

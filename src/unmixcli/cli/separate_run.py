@@ -7,45 +7,40 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from unmixcli.audio.formats import OutputFormat, output_format
+from unmixcli.batch.events import Summary
 from unmixcli.batch.inputs import STDIN, find_inputs
 from unmixcli.batch.plan import TrackPlan, plan_tracks
-from unmixcli.batch.runner import RunSettings, run_batch
+from unmixcli.batch.runner import Ready, RunSettings, run_batch
 from unmixcli.cli.display import Display, open_display
 from unmixcli.errors import UsageError
+from unmixcli.models.catalogue import Choice
 from unmixcli.separation.device import resolve_device
 from unmixcli.separation.session import check_options, open_session, select_model
-from unmixcli.separation.spectral import SpectralOptions
 from unmixcli.separation.stems import OutputPlan, Request, parse_mix
+from unmixcli.separation.waveform import WaveformOptions
 
 STDOUT = "-"
 
 
 @dataclass(frozen=True)
-class Arguments:
-    """The options of the command, by their names there."""
+class BatchArguments:
+    """The options of every command that separates a batch, by their names there."""
 
     inputs: list[str]
-    model: str | None
     stems: str | None
-    without: str | None
-    mix: list[str] | None
-    karaoke: bool
     out: str
     name: str
     format: Enum
     bits: Enum | None
     bitrate: int | None
     device: Enum
-    wiener: int | None
-    batch: int | None
-    overlap: float | None
     start: float
     duration: float | None
     downmix: bool
@@ -71,34 +66,86 @@ class Arguments:
         return "overwrite" if self.overwrite else "refuse"
 
 
+@dataclass(frozen=True)
+class Arguments(BatchArguments):
+    """The options of the command."""
+
+    model: str | None
+    without: str | None
+    mix: list[str] | None
+    karaoke: bool
+    wiener: int | None
+    shifts: int
+    seed: int
+    batch: int | None
+    overlap: float | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a batch is separated by.
+
+    Attributes:
+        choice: the model.
+        plan: the outputs.
+        check: refuses options that do not fit it, without loading anything.
+        open: makes it ready.
+        after: is given the tracks and what became of them, if anything follows.
+    """
+
+    choice: Choice
+    plan: OutputPlan
+    check: Callable[[], object]
+    open: Callable[[], Ready]
+    after: Callable[[Sequence[TrackPlan], Summary], None] | None = None
+
+
 def run(arguments: Arguments) -> int:
     """Carry the command out and return its exit code."""
+    go_offline(arguments)
+    choice, plan = select_model(arguments.model, _request(arguments))
+    options = WaveformOptions(
+        batch=arguments.batch,
+        overlap=arguments.overlap,
+        wiener_iterations=arguments.wiener,
+        shifts=arguments.shifts,
+        seed=arguments.seed,
+    )
+
+    def check() -> None:
+        check_options(options, choice.model)
+        resolve_device(arguments.device.value, card=choice.model.card)
+
+    def ready() -> Ready:
+        return open_session(choice, plan, device=arguments.device.value, options=options)
+
+    return run_work(arguments, Work(choice, plan, check, ready))
+
+
+def go_offline(arguments: BatchArguments) -> None:
+    """Keep everything that follows from opening a connection, if that is wanted."""
     if arguments.offline:
         os.environ["UNMIX_OFFLINE"] = os.environ["HF_HUB_OFFLINE"] = "1"
-    request = _request(arguments)
-    choice, plan = select_model(arguments.model, request)
-    _check(arguments, plan)
+
+
+def run_work(arguments: BatchArguments, work: Work) -> int:
+    """Separate the batch and return the exit code."""
+    _check(arguments, work.plan)
     written = output_format(
         arguments.format.value,
         bits=arguments.bits and arguments.bits.value,
         bitrate_kbps=arguments.bitrate,
     )
     with _out_folder(arguments) as folder:
-        plans = _plans(arguments, folder, plan, written, model=choice.model.name)
+        plans = _plans(arguments, folder, work.plan, written, model=work.choice.model.name)
         with open_display(
             json=arguments.json, quiet=arguments.quiet, to_stderr=arguments.to_stdout
         ) as display:
-            options = SpectralOptions(
-                batch=arguments.batch,
-                overlap=arguments.overlap,
-                wiener_iterations=arguments.wiener,
-            )
             if arguments.dry_run:
-                check_options(options, choice.model)
-                resolve_device(arguments.device.value, card=choice.model.card)
-                return display.dry_run(choice, plan, plans)
-            session = open_session(choice, plan, device=arguments.device.value, options=options)
-            display.chosen(choice, plan, session.device.type)
+                work.check()
+                return display.dry_run(work.choice, work.plan, plans)
+            session = work.open()
+            display.chosen(work.choice, work.plan, session.device.type)
             display.begin(len(plans))
             settings = RunSettings(
                 session,
@@ -108,12 +155,15 @@ def run(arguments: Arguments) -> int:
                 downmix=arguments.downmix,
                 existing=arguments.existing,
             )
-            return _separate(arguments, plans, settings, display)
+            summary = _separate(arguments, plans, settings, display)
+            if work.after is not None:
+                work.after(plans, summary)
+            return summary.exit_code
 
 
 def _separate(
-    arguments: Arguments, plans: list[TrackPlan], settings: RunSettings, display: Display
-) -> int:
+    arguments: BatchArguments, plans: list[TrackPlan], settings: RunSettings, display: Display
+) -> Summary:
     summary = run_batch(
         plans, settings, listener=display, jobs=arguments.jobs, stdin=sys.stdin.buffer
     )
@@ -124,19 +174,24 @@ def _separate(
             shutil.copyfileobj(finished, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     display.summary(summary)
-    return summary.exit_code
+    return summary
 
 
 def _request(arguments: Arguments) -> Request:
     return Request(
-        stems=_names(arguments.stems, "--stems"),
-        without=_names(arguments.without, "--without"),
+        stems=named(arguments.stems, "--stems"),
+        without=named(arguments.without, "--without"),
         mixes=tuple(parse_mix(text) for text in arguments.mix or ()),
         karaoke=arguments.karaoke,
     )
 
 
-def _names(text: str | None, option: str) -> tuple[str, ...]:
+def named(text: str | None, option: str) -> tuple[str, ...]:
+    """The stems that an option names.
+
+    Raises:
+        UsageError: for an empty name.
+    """
     if text is None:
         return ()
     names = tuple(name.strip() for name in text.split(","))
@@ -145,7 +200,7 @@ def _names(text: str | None, option: str) -> tuple[str, ...]:
     return names
 
 
-def _check(arguments: Arguments, plan: OutputPlan) -> None:
+def _check(arguments: BatchArguments, plan: OutputPlan) -> None:
     if not math.isfinite(arguments.start):
         raise UsageError(f"--start {arguments.start}: must be a number of seconds")
     if arguments.duration is not None and not 0 < arguments.duration < math.inf:
@@ -161,7 +216,7 @@ def _check(arguments: Arguments, plan: OutputPlan) -> None:
 
 
 @contextmanager
-def _out_folder(arguments: Arguments) -> Iterator[Path]:
+def _out_folder(arguments: BatchArguments) -> Iterator[Path]:
     if not arguments.to_stdout:
         yield Path(arguments.out)
         return
@@ -170,7 +225,7 @@ def _out_folder(arguments: Arguments) -> Iterator[Path]:
 
 
 def _plans(
-    arguments: Arguments, folder: Path, plan: OutputPlan, written: OutputFormat, *, model: str
+    arguments: BatchArguments, folder: Path, plan: OutputPlan, written: OutputFormat, *, model: str
 ) -> list[TrackPlan]:
     if arguments.inputs.count(STDIN) > 1:
         raise UsageError("standard input (-) can be named once")

@@ -169,7 +169,6 @@ class Objective:
             total = total + weight * parts[name]
         return total, parts
 
-
     def _counted(self, batch: Batch) -> Tensor:
         if self._left_out is None:
             return batch.known

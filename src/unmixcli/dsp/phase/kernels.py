@@ -17,16 +17,15 @@ but for rounding.
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmixcli.dsp.compiled import compiled
+
 Array = NDArray[Any]
-F = TypeVar("F", bound=Callable[..., Any])
 
 # Bins that iterate together: their eight rows stay in the first-level cache. The grid of tiles
 # is part of the result's last bits, so it depends on nothing.
@@ -63,29 +62,14 @@ class Block(NamedTuple):
     spectra: Array
 
 
-def compiled(function: F) -> F:
-    """Compile a function when it is first called, and keep the machine code on disk.
-
-    Numba keeps it beside the module or in the user's cache folder. Where neither can be written,
-    it is compiled anew in every process.
-    """
-    numba: Any = importlib.import_module("numba")
-    options = {"nogil": True, "error_model": "numpy"}
-    try:
-        made = numba.njit(cache=True, **options)(function)
-    except RuntimeError:
-        made = numba.njit(**options)(function)
-    return cast("F", made)
-
-
-@compiled
+@compiled()
 def find_frequencies(magnitudes: Array, found: Array) -> None:
     """Write the frequency of each bin, in bins; both ``(frames, bins)`` double, the first > 0."""
     for frame in range(magnitudes.shape[0]):
         _find_in_frame(magnitudes[frame], found[frame])
 
 
-@compiled
+@compiled()
 def _find_in_frame(values: Array, found: Array) -> None:
     lowest = _PEAK_SHARE * values.max()
     last = values.shape[0] - 1
@@ -110,7 +94,7 @@ def _find_in_frame(values: Array, found: Array) -> None:
         found[bin_] = bin_
 
 
-@compiled
+@compiled()
 def _border(values: Array, lower: int, upper: int) -> int:
     """The first bin that belongs to the upper peak: the louder a peak, the wider its region."""
     below, above = values[lower], values[upper]
@@ -118,7 +102,7 @@ def _border(values: Array, lower: int, upper: int) -> int:
     return int((above * (lower + 1) + below * (upper + 1)) / (below + above))
 
 
-@compiled
+@compiled()
 def _interpolated(values: Array, peak: int) -> float:
     """Where the parabola through three logarithmic magnitudes has its top."""
     before = math.log10(values[peak - 1])
@@ -128,7 +112,7 @@ def _interpolated(values: Array, peak: int) -> float:
     return peak + 0.5 * (before - after) / bend if bend < 0 else float(peak)
 
 
-@compiled
+@compiled()
 def recover(block: Block, channel: int, tile: int, iterations: int, hop_share: float) -> None:
     """Find the sources of one tile of bins, frame after frame; hop_share is hop / n_fft."""
     work = np.empty(8 * TILE_BINS)
@@ -149,7 +133,7 @@ def recover(block: Block, channel: int, tile: int, iterations: int, hop_share: f
         _store(block, channel, frame, first, phasor[:count], work)
 
 
-@compiled
+@compiled()
 def _load(block: Block, channel: int, frame: int, first: int, phasor: Array, work: Array) -> None:
     """Set shares, radius and power, and the phasor of the mix; a silent mix has the phase 0."""
     for b in range(phasor.shape[0]):
@@ -167,7 +151,7 @@ def _load(block: Block, channel: int, frame: int, first: int, phasor: Array, wor
         work[_RADIUS + b], work[_POWER + b] = loudness * scale, power
 
 
-@compiled
+@compiled()
 def _turn(
     block: Block,
     channel: int,
@@ -193,7 +177,7 @@ def _turn(
         work[_RE_2 + b], work[_IM_2 + b] = 1.0, 0.0
 
 
-@compiled
+@compiled()
 def _iterate(work: Array, count: int, iterations: int) -> None:
     for _ in range(iterations):
         for b in range(count):
@@ -214,7 +198,7 @@ def _iterate(work: Array, count: int, iterations: int) -> None:
             work[_IM_2 + b] = moved_im * scale if power > _NOTHING else im_2
 
 
-@compiled
+@compiled()
 def _error(work: Array, count: int) -> float:
     """Σ ``|X - S_1 - S_2|²``."""
     total = 0.0
@@ -226,7 +210,7 @@ def _error(work: Array, count: int) -> float:
     return total
 
 
-@compiled
+@compiled()
 def _store(block: Block, channel: int, frame: int, first: int, phasor: Array, work: Array) -> None:
     for b in range(phasor.shape[0]):
         mix_re, mix_im = phasor[b, 0], phasor[b, 1]

@@ -17,7 +17,6 @@ from unmixcli.models.card import Card
 from unmixcli.models.spectral import SpectralModel, SpectralSettings, TrainingMasks
 from unmixcli.networks.mad_twinnet import MaDTwinNet, MaDTwinNetConfig, Stages, Twin
 
-
 Weight = Annotated[float, Field(ge=0)]
 
 

@@ -1,0 +1,68 @@
+"""What `unmix hpss` does with its options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from unmixcli.batch.events import Summary
+from unmixcli.batch.manifest import MANIFEST_SUFFIX
+from unmixcli.batch.plan import TrackPlan
+from unmixcli.batch.runner import Ready
+from unmixcli.cli.separate_run import BatchArguments, Work, go_offline, named, run_work
+from unmixcli.errors import UsageError
+from unmixcli.hpss.session import HPSSOptions, open_hpss, select_method
+from unmixcli.hpss.spectrograms import check_plotting, plot_spectrograms
+from unmixcli.separation.device import resolve_device
+
+PLOT_SUFFIX = ".spectrograms.png"
+
+
+@dataclass(frozen=True)
+class Arguments(BatchArguments):
+    """The options of the command."""
+
+    method: str
+    phase: Enum | None
+    margin: float | None
+    residual: bool
+    setting: Enum | None
+    plot: bool
+
+
+def run(arguments: Arguments) -> int:
+    """Carry the command out and return its exit code."""
+    go_offline(arguments)
+    options = HPSSOptions(
+        phase=None if arguments.phase is None else arguments.phase.value,
+        margin=arguments.margin,
+        setting=None if arguments.setting is None else int(arguments.setting.value),
+        residual=arguments.residual,
+    )
+    stems = named(arguments.stems, "--stems")
+    choice, plan = select_method(arguments.method, options=options, stems=stems)
+    _check_plot(arguments)
+    device: str = arguments.device.value
+
+    def check() -> None:
+        resolve_device(device, card=choice.model.card)
+
+    def ready() -> Ready:
+        return open_hpss(choice, plan, options=options, device=device)
+
+    return run_work(arguments, Work(choice, plan, check, ready, _plot if arguments.plot else None))
+
+
+def _check_plot(arguments: Arguments) -> None:
+    if arguments.plot and arguments.to_stdout:
+        raise UsageError("--plot and --out -: there is no folder for the picture; take one")
+    if arguments.plot:
+        check_plotting()
+
+
+def _plot(plans: Sequence[TrackPlan], summary: Summary) -> None:
+    for plan in plans:
+        if plan.track.label not in summary.failures:
+            base = plan.manifest.name.removesuffix(MANIFEST_SUFFIX)
+            plot_spectrograms(plan.outputs, plan.manifest.with_name(base + PLOT_SUFFIX))
