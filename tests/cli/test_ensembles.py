@@ -130,3 +130,33 @@ def test_the_card_says_what_it_is_made_of(models) -> None:
 def test_an_ensemble_is_installed_when_its_members_are(models) -> None:
     assert find_model(f"{models[0]}+{models[1]}").installed
     assert not find_model(f"{models[0]}+htdemucs").installed
+
+
+def test_an_ensemble_may_be_the_default(unmix, models, song, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("UNMIX_MODELS", str(tmp_path / "own"))
+    monkeypatch.chdir(models[0].parent)
+    chosen = unmix("models", "use", "first+second")
+    assert chosen.code == 0, chosen.err
+    monkeypatch.chdir(tmp_path)
+    assert unmix("models", "list").code == 0
+    done = unmix("separate", song, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    assert done.out.startswith("first_second: vocals, accompaniment")
+
+
+@pytest.mark.parametrize("command", ["verify", "pull", "path", "remove"])
+def test_what_is_done_to_weights_is_done_to_one_model(unmix, models, command: str) -> None:
+    outcome = unmix("models", command, f"{models[0]}+{models[1]}")
+    assert outcome.code == 2
+    assert "is an ensemble; name its models instead" in outcome.err
+
+
+def test_an_ensemble_is_no_member_of_itself(unmix, models, song, tmp_path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.toml").write_text(
+            f'[[members]]\nmodel = "{models[0]}"\n[[members]]\nmodel = "{tmp_path}/{other}.toml"'
+        )
+    outcome = unmix("separate", song, "--model", tmp_path / "a.toml")
+    assert outcome.code == 1
+    assert "is a member of itself" in outcome.err
+    assert len(outcome.err.splitlines()) == 1

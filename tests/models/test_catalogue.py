@@ -232,3 +232,18 @@ def test_docs_list_every_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     if os.environ.get("UNMIX_WRITE_DOCS"):
         DOCS.write_text(head + BEGIN + docs_table() + END + tail, encoding="utf-8")
     assert head + BEGIN + docs_table() + END + tail == DOCS.read_text(encoding="utf-8")
+
+
+def test_a_model_without_a_score_for_a_stem_is_not_the_best_for_it() -> None:
+    by_name = {model.name: model for model in list_models()}
+    four = ["drums", "bass", "other", "vocals"]
+    six = by_name["htdemucs_6s"]
+    assert six.card.score("other") is None
+    assert six.score(four) < by_name["htdemucs"].score(four)
+    assert six.score(["vocals"]) > 0
+
+
+def test_what_two_stems_leave_over_is_as_good_as_the_other() -> None:
+    by_name = {model.name: model for model in list_models()}
+    model = by_name["melband_roformer_kim"]
+    assert model.score(["accompaniment"]) == model.score(["vocals"]) > 0

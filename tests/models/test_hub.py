@@ -19,7 +19,7 @@ from unmixcli.errors import ModelError, ResourceError, UsageError
 from unmixcli.models import download as download_module
 from unmixcli.models.card import Card, HubSource, WebSource, WeightFile, read_card
 from unmixcli.models.hub import PullError, pull
-from unmixcli.models.weights import cached_path, tail_md5
+from unmixcli.models.weights import cached_path, remove, tail_md5
 
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
@@ -331,3 +331,38 @@ def test_the_hub_has_it_not(hub: Server, template: Card) -> None:
     assert told in str(result["error"])
     assert "404" in str(result["error"])
     assert "\n" not in str(result["error"])
+
+
+def test_removing_a_model_leaves_other_files_of_the_hub_alone(hub: Server, template: Card) -> None:
+    path = Path(str(pull_apart(hub_card(template))["path"]))
+    pointer = path.parent / path.readlink()
+    blob = path.resolve()
+    foreign = pointer.with_name("config.json")
+    foreign.write_text("{}")
+    assert remove(hub_card(template)) == len(CONTENT)
+    assert foreign.read_text() == "{}"
+    assert not pointer.exists()
+    assert not blob.exists()
+    assert not path.exists()
+
+
+def test_bytes_that_another_revision_needs_stay(hub: Server, template: Card) -> None:
+    path = Path(str(pull_apart(hub_card(template))["path"]))
+    blob = path.resolve()
+    other = blob.parent.parent / "snapshots" / "other" / "w.safetensors"
+    other.parent.mkdir(parents=True)
+    other.symlink_to(blob)
+    assert remove(hub_card(template)) == 0
+    assert other.read_bytes() == CONTENT
+
+
+def test_a_file_of_the_hub_that_was_wrong_is_replaced_by_the_right_one(
+    hub: Server, template: Card
+) -> None:
+    """Also where the Hub has another file by now, with another tag."""
+    name = f"/maker/model/resolve/{COMMIT}/w.safetensors"
+    hub.files[name] = CONTENT[::-1]
+    assert "error" in pull_apart(hub_card(template))
+    hub.files[name] = CONTENT
+    path = Path(str(pull_apart(hub_card(template))["path"]))
+    assert path.read_bytes() == CONTENT

@@ -27,6 +27,7 @@ from unmixcli.models.catalogue import (
     list_models,
 )
 from unmixcli.models.chosen import agree, choose, has_agreed
+from unmixcli.models.ensemble import ARCHITECTURE, ensemble_of
 from unmixcli.models.hub import PullError, is_downloadable, pull
 from unmixcli.models.weights import file_path, missing, obtain_command, verify_installed
 
@@ -47,6 +48,7 @@ def print_list(stem: str | None, *, order: str | None, as_json: bool) -> None:
         ]
     )
     absent = [model for model in models if not model.installed]
+    absent.sort(key=lambda model: not model.card.licence.commercial)
     if absent:
         print(f"\nTo install one: {obtain_command(absent[0].card)}")
     for error in broken_cards():
@@ -71,7 +73,7 @@ def print_card(name: str, *, as_json: bool) -> None:
 
 def print_paths(name: str) -> None:
     """Print where the files of a model lie, or will lie."""
-    model = find_model(name)
+    model = _single(name)
     for file in model.card.files:
         print(file_path(model.card, file, model.folder))
 
@@ -82,7 +84,7 @@ def pull_models(names: Sequence[str] | None, *, accept_licence: bool, offline: b
     if names is None:
         models = [model for model in list_models() if is_downloadable(model.card)]
     else:
-        models = list({name: find_model(name) for name in names}.values())
+        models = list({name: _single(name) for name in names}.values())
     command = f"pull {' '.join(names or ['--all'])}"
     _ask_for_licences([model.card for model in models], accept_licence, command=command)
     problem: PullError | None = None
@@ -103,7 +105,7 @@ def verify_models(names: Sequence[str] | None) -> int:
     if names is None:
         models = [model for model in list_models() if model.installed]
     else:
-        models = [find_model(name) for name in names]
+        models = [_single(name) for name in names]
     damaged = 0
     for model in models:
         try:
@@ -118,7 +120,7 @@ def verify_models(names: Sequence[str] | None) -> int:
 
 def remove_models(names: Sequence[str]) -> None:
     """Delete copies of weights, and say how much room that made."""
-    for model in [find_model(name) for name in names]:
+    for model in [_single(name) for name in names]:
         freed = forget(model)
         print(f"{model.name}: {_megabytes(freed)} freed")
 
@@ -130,8 +132,7 @@ def use_model(name: str | None) -> None:
         print("the best-scored installed model runs when none is named")
         return
     model = find_model(name)
-    # A folder is chosen as such: its name alone would not find it.
-    choose(name if name == model.name else str(model.folder.resolve()))
+    choose(_lasting(name))
     print(f"{model.name} runs when no model is named")
     if not model.installed:
         print(f"unmix: note: {missing(model.card, model.folder)}", file=sys.stderr)
@@ -167,8 +168,30 @@ def export_model(name: str, *, onnx: str) -> None:
     """Write a model's network as ONNX."""
     from unmixcli.models.onnx import export_onnx
 
-    export_onnx(find_model(name), Path(onnx))
+    export_onnx(_single(name), Path(onnx))
     print(onnx)
+
+
+def _single(name: str) -> Model:
+    """The model of a name, unless it is several.
+
+    Raises:
+        UsageError: for an ensemble.
+    """
+    model = find_model(name)
+    if model.card.architecture == ARCHITECTURE:
+        members = " ".join(member.model for member in ensemble_of(model.card).members)
+        raise UsageError(f"{name} is an ensemble; name its models instead: {members}")
+    return model
+
+
+def _lasting(name: str) -> str:
+    """What finds a model from any folder: its name, or absolute paths."""
+    if any(model.name == name for model in list_models()):
+        return name
+    if Path(name).exists():
+        return str(Path(name).resolve())
+    return "+".join(_lasting(part.strip()) for part in name.split("+"))
 
 
 class _DownloadBars(Bars):
@@ -257,7 +280,7 @@ def _row(model: Model, *, is_default: bool) -> tuple[str, ...]:
         _scores(model),
         "?" if model.size is None else _megabytes(model.size),
         "?" if model.speed is None else f"{model.speed:.1f}x",
-        licence.name + ("" if licence.commercial else ", non-commercial"),
+        licence.name + ("" if licence.commercial else " (asks first)"),
     )
 
 

@@ -66,11 +66,20 @@ class Model:
         return all(self.stem_set.weights(stem) is not None for stem in stems)
 
     def score(self, stems: Sequence[str]) -> float:
-        """The mean of its stated SDRs of these stems in dB; minus infinity without any."""
+        """The mean of its stated SDRs of these stems in dB; minus infinity if one is missing."""
         spelt_out = (part for stem in stems for part in self.stem_set.weights(stem) or {})
-        values = [self.card.score(stem) for stem in dict.fromkeys(spelt_out)]
+        values = [self._score(stem) for stem in dict.fromkeys(spelt_out)]
         known = [value for value in values if value is not None]
-        return sum(known) / len(known) if known else float("-inf")
+        # A model that hides its weakest stem must not be the best for it.
+        whole = known and len(known) == len(values)
+        return sum(known) / len(known) if whole else float("-inf")
+
+    def _score(self, stem: str) -> float | None:
+        """Of one stem; what a two-stem model leaves over is taken to be as good as its other."""
+        stated = self.card.score(stem)
+        if stated is None and stem == self.card.residual and len(self.card.stems) == 2:
+            return max(filter(None, map(self.card.score, self.card.stems)), default=None)
+        return stated
 
 
 @dataclass(frozen=True)
@@ -109,8 +118,12 @@ def broken_cards() -> list[ModelError]:
     return errors
 
 
-def find_model(name: str) -> Model:
+def find_model(name: str, *, within: tuple[Path, ...] = ()) -> Model:
     """The model of this name, in this folder, or the ensemble `a+b` or of this TOML file.
+
+    Args:
+        name: as users type it.
+        within: files of ensembles of which it is a member.
 
     Raises:
         UsageError: for a name that is not known.
@@ -121,9 +134,11 @@ def find_model(name: str) -> Model:
         return by_name[name]
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
-        return _ensemble(read_ensemble(path), path.parent)
+        if path.resolve() in within:
+            raise ModelError(f"{path}: the ensemble is a member of itself")
+        return _ensemble(read_ensemble(path), path.parent, within=(*within, path.resolve()))
     if "+" in name and not path.exists():
-        return _ensemble(parse_ensemble(name), Path())
+        return _ensemble(parse_ensemble(name), Path(), within=within)
     broken = [card for card in _card_paths() if card.parent.name == name]
     folder = broken[0].parent if broken else Path(name)
     if folder.is_dir():
@@ -135,8 +150,11 @@ def find_model(name: str) -> Model:
     raise UsageError(f"no model is called {name!r}; known are {', '.join(by_name)}{hint}")
 
 
-def _ensemble(ensemble: Ensemble, folder: Path) -> Model:
-    return Model(ensemble_card(ensemble, lambda name: find_model(name).card), folder)
+def _ensemble(ensemble: Ensemble, folder: Path, *, within: tuple[Path, ...]) -> Model:
+    def card(name: str) -> Card:
+        return find_model(name, within=within).card
+
+    return Model(ensemble_card(ensemble, card), folder)
 
 
 def choose_model(stems: Sequence[str]) -> Choice:

@@ -136,7 +136,8 @@ def _fetch(errand: _Errand, failures: dict[str, str], wanted: _Wanted) -> None:
                 _bring(wanted, errand)
                 wanted.part.replace(wanted.path)
     except ModelError as error:
-        failures[wanted.card.name] = str(error)
+        before = failures.get(wanted.card.name)
+        failures[wanted.card.name] = f"{before}; {error}" if before else str(error)
     except OSError as error:
         raise _unwritable(wanted.path, error) from error
 

@@ -6,6 +6,7 @@ inside: it is heavy, and most commands do without.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -42,7 +43,12 @@ def hub_file(
         return _cached(source)
     from huggingface_hub import hf_hub_download
 
+    # The client warns and retries in lines of its own; what it comes to is told once, here.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
+        if anew:
+            # Otherwise the client may keep the link to what it has, though the Hub has another.
+            _forget_pointer(source)
         return Path(
             hf_hub_download(
                 source.repo,
@@ -73,17 +79,37 @@ def _cached(source: HubSource) -> Path:
     return Path(found)
 
 
-def forget_hub_revision(source: HubSource) -> int:
-    """Delete a revision of a repository from the Hub's cache; the bytes that were freed."""
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
+def _forget_pointer(source: HubSource) -> None:
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        strategy = scan_cache_dir().delete_revisions(source.revision)
-    except CacheNotFound:
+    found = try_to_load_from_cache(source.repo, source.path, revision=source.revision)
+    if isinstance(found, str):
+        Path(found).unlink(missing_ok=True)
+
+
+def forget_hub_file(link: Path) -> int:
+    """Delete the file of the Hub's cache that one of our links points at.
+
+    Other files of the repository, and bytes that another revision needs, stay.
+
+    Args:
+        link: in our cache.
+
+    Returns:
+        The bytes that were freed.
+    """
+    pointer = link.parent / link.readlink()
+    if not pointer.exists():
         return 0
-    strategy.execute()
-    return int(strategy.expected_freed_size)
+    blob, size = pointer.resolve(), pointer.stat().st_size
+    pointer.unlink()
+    if blob == pointer:
+        return size
+    repository = blob.parent.parent
+    if any(other.resolve() == blob for other in repository.glob("snapshots/**/*")):
+        return 0
+    blob.unlink(missing_ok=True)
+    return size
 
 
 def _bars(watch: Watch, stop: Event | None) -> Any:

@@ -16,8 +16,8 @@ from pathlib import Path
 from unmixcli.errors import ModelError, ResourceError
 from unmixcli.finished import finished_file
 from unmixcli.models.addresses import address_of
-from unmixcli.models.card import Card, HubSource, PackageSource, WeightFile
-from unmixcli.models.hub_cache import forget_hub_revision
+from unmixcli.models.card import Card, PackageSource, WeightFile
+from unmixcli.models.hub_cache import forget_hub_file
 from unmixcli.models.paths import cache_folder
 
 # What the makers of UVR's models hash.
@@ -159,9 +159,7 @@ def remove(card: Card) -> int:
     freed = 0
     try:
         for path in sorted(folder.glob("*")):
-            freed += 0 if path.is_symlink() else path.stat().st_size
-        for source in {file.source for file in card.files if isinstance(file.source, HubSource)}:
-            freed += forget_hub_revision(source)
+            freed += forget_hub_file(path) if path.is_symlink() else path.stat().st_size
         if folder.is_dir():
             shutil.rmtree(folder)
     except OSError as error:
