@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -72,6 +73,34 @@ def test_the_model_keeps_the_recipe_as_the_command_line_made_it(unmix, studio) -
     assert kept.data.hold_out == meant.data.hold_out
 
 
+def test_what_is_there_already_is_not_lost(unmix, studio) -> None:
+    kept = studio / "out" / "model" / "notes" / "mine.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    changes = ("--out", "out", "--set", "schedule.steps=1")
+    assert unmix("train", "recipe.toml", *changes).code == 0
+    assert kept.read_text() == "mine"
+    assert (studio / "out" / "model" / "model.toml").is_file()
+    (studio / "other").mkdir()
+    (studio / "other" / "log.csv").write_text("my,own,table")
+    refused = unmix("train", "recipe.toml", "--out", "other")
+    assert refused.code == 2
+    assert "log.csv is not of a training and would be replaced" in refused.err
+    assert (studio / "other" / "log.csv").read_text() == "my,own,table"
+
+
+def test_the_way_on_can_be_typed(unmix, studio) -> None:
+    (studio / "songs").rename(studio / "my songs")
+    words = ["--data", "my songs", "--out", "out two", "--device", "cpu"]
+    words += ["--set", 'export.title="My model"']
+    done = unmix("train", "recipe.toml", *words, "--max-minutes", "0")
+    command = done.out.splitlines()[-1].removeprefix("go on by: unmix ")
+    assert "--device cpu" in command
+    again = unmix(*shlex.split(command))
+    assert again.code == 0, again.err
+    assert "step 4: all steps are done" in again.out
+
+
 def test_time_up_saves_and_says_how_to_go_on(unmix, studio) -> None:
     done = unmix("train", "recipe.toml", "--max-minutes", "0", "--set", "optimiser.clip=1")
     assert done.code == 0
@@ -90,6 +119,9 @@ def test_time_up_saves_and_says_how_to_go_on(unmix, studio) -> None:
     [
         (["none.toml"], "none.toml: cannot be read as a recipe"),
         (["recipe.toml", "--set", "exerpts.batch=1"], "did you mean excerpts?"),
+        (["recipe.toml", "--set", "network.parameters.binz=1"], "did you mean bins?"),
+        (["recipe.toml", "--set", "network.parameters.network.filter=1"], "did you mean filters?"),
+        (["recipe.toml", "--set", "network.architecture=unet_stem"], "did you mean unet_stems?"),
         (["recipe.toml", "--data", "nowhere"], "nowhere does not exist"),
         (["recipe.toml", "--resume"], "holds no checkpoint"),
         (["recipe.toml", "--device", "cuda"], "finds no CUDA device"),

@@ -62,13 +62,16 @@ def test_the_card_says_what_the_recipe_says(tmp_path, recipe) -> None:
     assert card.files[0].size == (folder / "model.safetensors").stat().st_size
 
 
-def test_an_older_export_is_replaced_whole(tmp_path, recipe) -> None:
+def test_an_older_export_is_replaced_and_notes_stay(tmp_path, recipe) -> None:
     folder = tmp_path / "models" / "m"
     export_model(untrained_model(recipe()), recipe(), folder)
-    (folder / "stray").write_text("")
+    (folder / "NOTES").write_text("mine")
+    (folder / "older.safetensors").write_text("")
     export_model(untrained_model(recipe("seed=8")), recipe("seed=8"), folder)
     assert [path.name for path in folder.parent.iterdir()] == ["m"]
-    assert sorted(path.name for path in folder.iterdir()) == ["model.safetensors", "model.toml"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["NOTES", "model.safetensors", "model.toml"]
+    assert (folder / "NOTES").read_text() == "mine"
     unmixcli.load_model(folder)
 
 

@@ -33,7 +33,7 @@ def render(
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Songs at a time.", min=1)] = 1,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(help="A folder of the source to leave out, instead of solfege-gpl; repeat."),
+        typer.Option(help="A folder of the source to leave out, as solfege-gpl always is; repeat."),
     ] = None,
     soundfont: Annotated[
         list[str] | None,

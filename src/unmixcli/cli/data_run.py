@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unmixcli.data.render import RenderSettings, SongDone, render_songs
+from unmixcli.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,22 @@ class _Lines:
         print(f"{count} {song.folder}{' (kept)' if song.kept else ''}", flush=True)
 
 
+def _check_exclusions(arguments: Arguments) -> None:
+    """Refuse names that mean nothing: what was to be left out would be in the songs."""
+    folders = [f"/{path.as_posix()}" for path in arguments.source.rglob("*") if path.is_dir()]
+    for name in arguments.exclude or ():
+        if not any(folder.endswith(f"/{name}") for folder in folders):
+            raise UsageError(f"--exclude {name}: {arguments.source} has no such folder")
+
+
 def run(arguments: Arguments) -> int:
     """Carry the command out and return its exit code: 1 if a song failed."""
     settings = RenderSettings(
         songs=arguments.songs, length_s=arguments.seconds, seed=arguments.seed
     )
     if arguments.exclude is not None:
-        settings = replace(settings, exclude=tuple(arguments.exclude))
+        _check_exclusions(arguments)
+        settings = replace(settings, exclude=(*settings.exclude, *arguments.exclude))
     if arguments.soundfont is not None:
         fonts = tuple(Path(name) for name in arguments.soundfont if name != "none")
         settings = replace(settings, soundfonts=fonts)

@@ -28,7 +28,7 @@ def train(
     ] = False,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Validate, take two steps, say what would run; keep nothing."),
+        typer.Option("--check", help="Take two steps, say what would run; keep packs alone."),
     ] = False,
     device: Annotated[
         Device, typer.Option("--device", "-d", help="Used or refused.")

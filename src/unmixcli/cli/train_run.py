@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
@@ -100,11 +101,14 @@ def _recipe_text(arguments: Arguments, path: Path, recipe: Recipe) -> str:
 
 
 def _command(arguments: Arguments, folder: Path) -> str:
-    words = [f"unmix train {arguments.recipe} --resume --out {folder}"]
-    words += [f"--devices {arguments.devices}"] if arguments.devices > 1 else []
-    words += [f"--data {path}" for path in arguments.data or ()]
-    words += [f"--set {change}" for change in arguments.change or ()]
-    return " ".join(words)
+    words = ["unmix", "train", str(arguments.recipe), "--resume", "--out", str(folder)]
+    if arguments.device is not Device.auto:
+        words += ["--device", arguments.device.value]
+    if arguments.devices > 1:
+        words += ["--devices", str(arguments.devices)]
+    words += [word for path in arguments.data or () for word in ("--data", str(path))]
+    words += [word for change in arguments.change or () for word in ("--set", change)]
+    return shlex.join(words)
 
 
 class _Asked:
@@ -112,16 +116,18 @@ class _Asked:
 
     def __init__(self, minutes: float | None, *, quiet: bool) -> None:
         self.interrupted = False
+        self._trains = False
         self._quiet = quiet
         self._end = None if minutes is None else time.monotonic() + 60 * minutes
 
     def __call__(self) -> bool:
+        self._trains = True
         return self.interrupted or (self._end is not None and time.monotonic() >= self._end)
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Ask; a second time, leave at once."""
+        """Ask; a second time, or before there is a step to save, leave at once."""
         del number, frame
-        if self.interrupted:
+        if self.interrupted or not self._trains:
             raise KeyboardInterrupt
         self.interrupted = True
         if self._quiet:

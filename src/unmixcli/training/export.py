@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def export_model(
     recipe_text: str = "",
     scores: Sequence[Score] = (),
 ) -> Path:
-    """Write card, weights and recipe into a folder; what was there before stays until then.
+    """Write card, weights and recipe into a folder; other files that are there stay.
 
     Args:
         model: trained.
@@ -51,7 +52,19 @@ def export_model(
         write_text(temporary / CARD_NAME, toml_text(content))
         if recipe_text:
             write_text(temporary / "recipe.toml", recipe_text)
+        _keep_others(folder, temporary)
     return folder
+
+
+def _keep_others(folder: Path, temporary: Path) -> None:
+    """Copy what is in the folder and not of ours, such as notes."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.suffix == ".safetensors" or (temporary / path.name).exists():
+            continue
+        if path.is_dir():
+            shutil.copytree(path, temporary / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, temporary / path.name, follow_symlinks=False)
 
 
 def _write_weights(folder: Path, role: str, state: Mapping[str, Tensor]) -> WeightFile:

@@ -11,7 +11,9 @@ from typing import Any
 
 from unmixcli.training.events import Event, Stepped, Validated
 
+LOG = "log.csv"
 _COLUMNS = ("step", "what", "value")
+LOG_HEADER = ",".join(_COLUMNS)
 
 
 class Logs:
@@ -27,7 +29,7 @@ class Logs:
 
     def __init__(self, folder: Path, *, step: int = 0, every: int = 10) -> None:
         self._every = every
-        path = folder / "log.csv"
+        path = folder / LOG
         rows = list(_rows_until(path, step)) if step else []
         self._file = path.open("w", newline="", encoding="utf-8")
         self._csv = csv.writer(self._file)

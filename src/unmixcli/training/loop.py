@@ -140,7 +140,8 @@ class Trainer:
         reason, finished = "all steps are done", True
         with closing(self._source.batches(numbers, workers=recipe.excerpts.workers)) as batches:
             while state.step < recipe.schedule.steps:
-                self._one_step([next(batches) for _ in range(accumulate)])
+                started = time.perf_counter()
+                self._one_step([next(batches) for _ in range(accumulate)], started=started)
                 self._at_intervals()
                 if self._is_stale():
                     reason = f"no gain in {state.stale} validations"
@@ -152,8 +153,7 @@ class Trainer:
         self._tell(events.Ended(state.step, reason, finished))
         return Outcome(self._best_model(), state.step, state.best, finished)
 
-    def _one_step(self, batches: Sequence[Batch]) -> None:
-        started = time.perf_counter()
+    def _one_step(self, batches: Sequence[Batch], *, started: float) -> None:
         state, settings = self._state, self.recipe.optimiser
         rate = learning_rate(
             state.step, settings.learning_rate, self.recipe.schedule, drops=state.drops
@@ -221,7 +221,8 @@ class Trainer:
         if self._leads:
             targets = validate(self._trainee, self._validation, device=self._fabric.device)
         targets = self._fabric.broadcast(targets)
-        score = sum(targets.values()) / max(1, len(targets))
+        # Where nothing could be scored, nothing was best either.
+        score = sum(targets.values()) / len(targets) if targets else float("-inf")
         is_best = score > state.best
         if is_best:
             state.best, state.stale = score, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Protocol, cast
@@ -39,10 +40,23 @@ def trainable(architecture: str) -> Trainable:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise UsageError(f"network.architecture: {architecture!r} is not known") from error
+        near = difflib.get_close_matches(architecture, _trainable_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_trainable_names())}"
+        raise UsageError(f"network.architecture: {architecture!r} is not known; {hint}") from error
     if not hasattr(adapter, "untrained"):
         raise UsageError(f"network.architecture: {architecture!r} cannot be trained here")
     return cast(Trainable, adapter)
+
+
+def _trainable_names() -> list[str]:
+    return ["unet_masks", "unet_stems", "mad_twinnet", "mdensenet"]
+
+
+def _nearest(key: str, adapter: object) -> str:
+    """What is said of a key that the adapter's `Parameters` have not."""
+    known = list(getattr(adapter, "Parameters").model_fields)  # noqa: B009
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    return f"no such key; did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 
 
 def card_of(recipe: Recipe, *, files: tuple[WeightFile, ...] = ()) -> Card:
@@ -77,6 +91,7 @@ def untrained_model(recipe: Recipe) -> SpectralModel:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise UsageError(f"network.parameters: {where}: {first['msg']}") from error
+            why = _nearest(where, adapter) if first["type"] == "extra_forbidden" else first["msg"]
+            raise UsageError(f"network.parameters: {where}: {why}") from error
         except (TypeError, ValueError, ModelError) as error:
             raise UsageError(f"network: {error}") from error

@@ -20,7 +20,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmixcli.data.tracks import MIX, Track, load_stems, read_dataset, references
+from unmixcli.audio.read import AUDIO_EXTENSIONS
+from unmixcli.data.tracks import (
+    MIX,
+    READERS,
+    Part,
+    Track,
+    load_stems,
+    read_dataset,
+    references,
+)
 from unmixcli.errors import InputError
 from unmixcli.finished import finished_folder, write_text
 from unmixcli.models.catalogue import find_model
@@ -89,9 +98,8 @@ def pack_source(
         ResourceError: if the cache cannot be written.
     """
     layout = _Layout(network.stems, network.sample_rate, network.channels)
-    manifest = read_dataset(source.path, kind=source.kind).select(source.split)
     packed = []
-    for track in manifest.tracks:
+    for track in _tracks(source):
         if not source.teacher and not references(track, layout.stems):
             continue
         folder = cache / _key(track, layout, teacher=source.teacher)
@@ -104,6 +112,18 @@ def pack_source(
             f"{source.path} has no track with one of the stems {', '.join(layout.stems)}"
         )
     return packed
+
+
+def _tracks(source: Source) -> Sequence[Track]:
+    """Of a data set; for a teacher also of a folder of songs that have no stems."""
+    path = source.path
+    known = source.kind or not path.is_dir() or any(reader.detects(path) for reader in READERS)
+    if source.teacher and not known:
+        files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in AUDIO_EXTENSIONS]
+        if not files:
+            raise InputError(f"{path} holds no audio for the teacher {source.teacher}")
+        return [Track(str(f.relative_to(path)), {}, mixture=Part(f)) for f in files]
+    return read_dataset(path, kind=source.kind).select(source.split).tracks
 
 
 def _key(track: Track, layout: _Layout, *, teacher: str | None) -> str:

@@ -21,7 +21,7 @@ from unmixcli.training.augment.chain import AUGMENTATIONS, Step, apply
 from unmixcli.training.checkpoint import LAST
 from unmixcli.training.excerpts import Drawing, ExcerptSource, validation_batches
 from unmixcli.training.export import export_model
-from unmixcli.training.logs import Logs
+from unmixcli.training.logs import LOG, LOG_HEADER, Logs
 from unmixcli.training.loop import Outcome, Trainer, ValidationSet, new_fabric
 from unmixcli.training.model import untrained_model
 from unmixcli.training.pack import PackedTrack, pack_all, resident
@@ -109,6 +109,7 @@ def train(
         ResourceError: if the disk is full or the loss is not finite.
     """
     _check_folder(place.folder, resume=resume)
+    _check_network(recipe)
     fabric = _launched(recipe, place, listener=listener)
     prepared = prepare(recipe, replace(place, device=fabric.device), listener=listener)
     place.folder.mkdir(parents=True, exist_ok=True)
@@ -136,6 +137,7 @@ def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _:
     Raises:
         UsageError, InputError, ResourceError: as `train`.
     """
+    _check_network(recipe)
     prepared = prepare(recipe, place, listener=listener)
     prepared.source.batch(0)  # what is loaded at the first call
     started = time.perf_counter()
@@ -299,6 +301,15 @@ def _check_folder(folder: Path, *, resume: bool) -> None:
         )
     if resume and not found:
         raise InputError(f"{folder} holds no checkpoint to go on from; leave --resume out")
+    log = folder / LOG
+    if log.is_file() and not log.read_bytes().startswith(LOG_HEADER.encode()):
+        raise UsageError(f"{log} is not of a training and would be replaced; name another --out")
+
+
+def _check_network(recipe: Recipe) -> None:
+    """Build the network without its memory, before songs are packed for it."""
+    with torch.device("meta"):
+        untrained_model(recipe)
 
 
 def _peak_bytes(device: torch.device) -> int:

@@ -287,3 +287,20 @@ def test_the_command_takes_sound_fonts_or_none(sounds: Path, tmp_path: Path) -> 
     wrong = CliRunner().invoke(data_app, [*words, str(tmp_path / "no.sf2")])
     assert isinstance(wrong.exception, UsageError | InputError)
     assert "no.sf2 cannot be read" in str(wrong.exception)
+
+
+def test_what_is_to_be_left_out_must_be_there(sounds: Path, tmp_path: Path) -> None:
+    words = ["render", "--source", str(sounds), "--out", str(tmp_path / "out"), "--songs", "1"]
+    wrong = CliRunner().invoke(data_app, [*words, "--exclude", "no-such-singer"])
+    assert isinstance(wrong.exception, UsageError)
+    assert "no such folder" in str(wrong.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_exclusions_are_added_to_those_that_always_hold(sounds: Path, tmp_path: Path) -> None:
+    words = ["render", "--source", str(sounds), "--out", str(tmp_path / "out"), "--songs", "1"]
+    words += ["--seconds", "3", "--soundfont", "none", "--exclude", "scores"]
+    assert CliRunner().invoke(data_app, words).exit_code == 0
+    (song,) = (tmp_path / "out").iterdir()
+    made_from = json.loads((song / "track.json").read_text(encoding="utf-8"))["made_from"]
+    assert made_from["exclude"] == ["solfege-gpl", "scores"]

@@ -8,6 +8,7 @@ a softmax over the networks before that.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -146,7 +147,9 @@ def network_config(kind: type[Config], values: Mapping[str, Any]) -> Config:
     """
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(values.keys() - known):
-        raise ValueError(f"parameters.network has no {', '.join(unknown)}")
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+        raise ValueError(f"parameters.network has no {', '.join(unknown)}; {hint}")
     return TypeAdapter(kind).validate_python(dict(values))
 
 
