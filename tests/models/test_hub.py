@@ -225,6 +225,28 @@ def test_space_for_all_is_looked_at_first(
     assert server.asked == []
 
 
+def test_files_of_the_hub_need_room_in_its_own_cache(
+    template: Card, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "hf").mkdir()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    usage = download_module.shutil.disk_usage("/")
+
+    def free(folder: Path) -> object:
+        return usage._replace(free=1000 if folder == tmp_path / "hf" else 10**12)
+
+    monkeypatch.setattr(download_module.shutil, "disk_usage", free)
+    with pytest.raises(ResourceError, match=r"hf: remote needs 1 MB, 0 MB are free; .*HF_HOME"):
+        pull([hub_card(template)])
+
+
+def test_every_file_that_cannot_be_had_is_named(server: Server, template: Card) -> None:
+    files = tuple(web_file(server.url + "/none", role=role) for role in ("a", "b"))
+    with pytest.raises(ModelError) as caught:
+        pull([template.model_copy(update={"files": files})])
+    assert all(file.name in str(caught.value) for file in files)
+
+
 def test_a_cache_that_cannot_be_written(
     server: Server, template: Card, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -79,8 +79,8 @@ def download(
         raise TransferError(f"broke off after {have} of {total} bytes")
 
 
-def check_space(folder: Path, needed: int, *, what: str) -> None:
-    """Compare free space with bytes that are needed.
+def check_space(folder: Path, needed: int, *, what: str, variable: str = "UNMIX_CACHE") -> None:
+    """Compare free space with bytes that are needed; the variable names another folder.
 
     Raises:
         ResourceError: if they do not fit.
@@ -89,7 +89,7 @@ def check_space(folder: Path, needed: int, *, what: str) -> None:
     if needed > free:
         raise ResourceError(
             f"{folder}: {what} needs {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free; "
-            "make room, or name another folder by UNMIX_CACHE"
+            f"make room, or name another folder by {variable}"
         )
 
 

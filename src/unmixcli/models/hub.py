@@ -16,7 +16,7 @@ from unmixcli.models.addresses import address_of, is_offline
 from unmixcli.models.alone import alone_on
 from unmixcli.models.card import Card, HubSource, WebSource, WeightFile
 from unmixcli.models.download import TIMEOUT_S, TransferError, check_space, download
-from unmixcli.models.hub_cache import hub_file
+from unmixcli.models.hub_cache import hub_file, hub_folder
 from unmixcli.models.weights import cached_path, is_intact
 from unmixcli.pool import run_all
 
@@ -124,8 +124,16 @@ def _check_space(missing: Sequence[_Wanted]) -> None:
             wanted.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from error
-    names = ", ".join(dict.fromkeys(wanted.card.name for wanted in missing))
-    check_space(folder, sum(wanted.missing_bytes for wanted in missing), what=names)
+    # Files of the Hub go to its own cache, which may be on another disk.
+    of_hub = [wanted for wanted in missing if isinstance(wanted.file.source, HubSource)]
+    of_web = [wanted for wanted in missing if not isinstance(wanted.file.source, HubSource)]
+    for place, variable, group in (
+        (folder, "UNMIX_CACHE", of_web),
+        (hub_folder() if of_hub else folder, "HF_HOME", of_hub),
+    ):
+        names = ", ".join(dict.fromkeys(wanted.card.name for wanted in group))
+        needed = sum(wanted.missing_bytes for wanted in group)
+        check_space(place, needed, what=names, variable=variable)
 
 
 def _fetch(errand: _Errand, failures: dict[str, str], wanted: _Wanted) -> None:

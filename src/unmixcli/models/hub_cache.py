@@ -79,6 +79,16 @@ def _cached(source: HubSource) -> Path:
     return Path(found)
 
 
+def hub_folder() -> Path:
+    """Where the Hub's cache is, or the folder above it that is there already."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = Path(HF_HUB_CACHE).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
 def _forget_pointer(source: HubSource) -> None:
     from huggingface_hub import try_to_load_from_cache
 
