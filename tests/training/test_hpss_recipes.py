@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,10 @@ def test_only_what_is_learned_counts() -> None:
     )
     torch.testing.assert_close(both, (first + second) / 2)
     assert not torch.isclose(first, second)
+    # And each is that of its own stem.
+    alone = replace(batch_of(batch, 31 * 64), known=torch.tensor([[True, False]]))
+    objective = Objective({"l2_magnitude": 1.0}, config=model.settings.stft)
+    torch.testing.assert_close(objective(masked, alone)[0], first)
 
 
 def batch_of(batch: Batch, samples: int) -> Batch:
