@@ -13,8 +13,8 @@ demo: $(VENV)/.installed
 	$(BIN)/python demo/separate_song.py
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m ruff check .
-	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check --no-cache .
+	$(BIN)/python -m ruff format --no-cache --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest
 
