@@ -26,11 +26,21 @@ ALLOWED = {
     "models": {"networks", "dsp"},
     "separation": {"models", "networks", "dsp"},
     "hpss": {"separation", "models", "dsp"},
+    "pitch": {"separation", "models", "networks", "dsp"},
     "data": {"separation"},
     "evaluation": {"separation", "models", "data"},
     "batch": {"separation", "models"},
-    "training": {"data", "separation", "models", "dsp"},
-    "cli": {"batch", "evaluation", "training", "data", "hpss", "separation", "models"},
+    "training": {"data", "separation", "pitch", "models", "dsp"},
+    "cli": {
+        "batch",
+        "evaluation",
+        "training",
+        "data",
+        "hpss",
+        "pitch",
+        "separation",
+        "models",
+    },
     "api": {"batch", "separation", "models"},
 }
 LEAVES = {"audio", "metrics", "errors", "finished", "pool", "version"}

@@ -1,4 +1,4 @@
-"""3W-MDenseNet: the masks of all stems from magnitudes, all but the highest bin."""
+"""3W-MDenseNet: the masks of all stems from the magnitudes of the lowest bins."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file
 from torch import Tensor
 
 from unmixcli.models.adapters.unet_masks import network_config
+from unmixcli.models.adapters.unet_stems import EDGE_BINS
 from unmixcli.models.card import Card
 from unmixcli.models.spectral import SpectralModel, SpectralSettings
 from unmixcli.networks.mdensenet import MDenseNet, MDenseNetConfig
@@ -25,12 +26,15 @@ class Parameters(BaseModel):
     Attributes:
         ratio: whether masks are ratios of the squared estimates (the single-channel Wiener filter
             of Lordelo 2021); otherwise each is the network's own.
+        bins: the lowest bins, which the network sees; all but the highest one if None, as in the
+            paper. The masks of the bins above are the means of the `EDGE_BINS` below.
         network: fields of `MDenseNetConfig` but channels and stems.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ratio: bool = True
+    bins: int | None = Field(default=None, gt=0)
     network: dict[str, Any] = {}
 
 
@@ -48,21 +52,25 @@ class MDenseNetMasks(SpectralModel):
         self.settings = settings
         self.network = network
         self.chosen = parameters
-        self.seen_bins = settings.stft.bins - 1
+        self.seen_bins: int = parameters.bins or settings.stft.bins - 1
         multiple = network.config.multiple
         if self.seen_bins % multiple or settings.chunks.multiple % multiple:
-            raise ValueError(f"n_fft / 2 and chunks must be multiples of {multiple}")
+            raise ValueError(f"bins and chunks must be multiples of {multiple}")
+        if self.seen_bins > settings.stft.bins:
+            raise ValueError(f"bins must be at most {settings.stft.bins}, not {self.seen_bins}")
 
     def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
-        """Return masks; that of the highest bin is that of the bin below it."""
+        """Return masks of all bins."""
         given = self.network(mix[..., : self.seen_bins, :].abs())
         if self.chosen.ratio and not self.training:
             squared = given.square()
             given = squared / (squared.sum(dim=1, keepdim=True) + _SMALL)
         order = [self.settings.stems.index(stem) for stem in stems]
         asked = given[:, order]
-        above = mix.shape[-2] - given.shape[-2]
-        return torch.cat((asked, asked[..., -1:, :].expand(*asked.shape[:3], above, -1)), dim=-2)
+        edge = asked[..., -EDGE_BINS:, :] if self.chosen.bins else asked[..., -1:, :]
+        above = edge.mean(dim=-2, keepdim=True)
+        beyond = mix.shape[-2] - given.shape[-2]
+        return torch.cat((asked, above.expand(*above.shape[:3], beyond, -1)), dim=-2)
 
 
 def build(card: Card, paths: Mapping[str, Path], settings: SpectralSettings) -> MDenseNetMasks:
