@@ -101,7 +101,21 @@ def test_orders(unmix: Unmix, builtin: Path, order: str, expected: list[str]) ->
         files=(bound.files[0].model_copy(update={"size": 11}),),
     )
     rewrite(builtin / "here", speeds=speed(8.0))
-    assert listed(unmix("models", "list", "--sort", order)) == expected
+    outcome = unmix("models", "list", "--sort", order)
+    assert listed(outcome) == expected
+    words = {"sdr": "a score for every stem", "speed": "a measured speed", "size": "a stated size"}
+    assert f"\nthose without {words[order]} come last: 1\n" in outcome.out
+    assert "come last" not in unmix("models", "list").out
+
+
+def test_a_stem_that_no_model_has(unmix: Unmix, builtin: Path) -> None:
+    for words in ([], ["--json"]):
+        outcome = unmix("models", "list", "--stem", "nonsense", *words)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == (
+            "unmix: error: no model has the stem nonsense; known are accompaniment, vocals\n"
+        )
+    assert len(listed(unmix("models", "list", "--stem", "karaoke"))) == 3
 
 
 def test_the_default_is_used_shown_and_taken_back(unmix: Unmix, builtin: Path) -> None:
@@ -166,6 +180,53 @@ def test_pull_brings_a_model_from_a_broken_server(
     assert unmix("models", "verify", "free").out == "ok      free\n"
 
 
+def test_what_needs_no_download_counts_as_here(unmix: Unmix, builtin: Path) -> None:
+    outcome = unmix("models", "pull", "here", "free")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.splitlines() == [
+        "here: is here, there is nothing to download",
+        "free: downloaded and verified",
+    ]
+    assert unmix("models", "pull", "here").code == 0
+
+
+def test_what_no_download_brings_does_not_stop_the_others(unmix: Unmix, builtin: Path) -> None:
+    (builtin / "here" / "vocals.safetensors").unlink()
+    outcome = unmix("models", "pull", "here", "free")
+    assert (outcome.code, outcome.out) == (1, "free: downloaded and verified\n")
+    assert "here: its weights vocals.safetensors are not beside its card" in outcome.err
+
+
+def test_terms_of_what_is_here_are_not_asked_for(unmix: Unmix, builtin: Path) -> None:
+    bound = read_card(builtin / "bound" / "model.toml").licence
+    rewrite(builtin / "here", licence=bound)
+    assert unmix("models", "pull", "here").code == 0
+
+
+def test_weak_proofs_are_told(unmix: Unmix, builtin: Path, server: Server) -> None:
+    (file,) = read_card(builtin / "free" / "model.toml").files
+    stated = {"sha256": None, "sha256_prefix": (file.sha256 or "")[:8]}
+    rewrite(builtin / "free", files=(file.model_copy(update=stated),))
+    told = "proven by the first 8 digits of its sha256; sha256 "
+    shown = json.loads(unmix("models", "show", "free", "--json").out)
+    assert shown["proofs"] == {"w.pth": told + "not yet recorded"}
+    unmix("models", "pull", "free")
+    told += "recorded at the first pull"
+    assert unmix("models", "verify", "free", "here").out.splitlines() == [
+        f"ok      free ({told})",
+        "ok      here",
+    ]
+    assert json.loads(unmix("models", "show", "free", "--json").out)["proofs"] == {"w.pth": told}
+    assert "recorded" in unmix("models", "show", "free").out
+
+
+def test_a_web_page_in_place_of_the_weights(unmix: Unmix, builtin: Path, server: Server) -> None:
+    server.files["/weights.pth"] = b"<html>Log in</html>"
+    outcome = unmix("models", "pull", "free")
+    assert outcome.code == 1
+    assert "the address answered with a web page, not with the file" in outcome.err
+
+
 def test_licence_is_asked_for_once(unmix: Unmix, builtin: Path) -> None:
     outcome = unmix("models", "pull", "bound")
     assert outcome.code == 2
@@ -222,7 +283,8 @@ def test_one_failure_does_not_hide_the_others(unmix: Unmix, builtin: Path, serve
 
 def test_verify_finds_damage(unmix: Unmix, builtin: Path, tmp_path: Path) -> None:
     unmix("models", "pull", "free")
-    (tmp_path / "cache" / "models" / "free" / "w.pth").write_bytes(b"damaged")
+    (weights,) = (tmp_path / "cache" / "models" / "free").glob("*/w.pth")
+    weights.write_bytes(b"damaged")
     outcome = unmix("models", "verify")
     assert outcome.code == 1
     problem, fine = sorted(outcome.out.splitlines())
@@ -253,6 +315,14 @@ def test_add_of_a_folder(unmix: Unmix, builtin: Path, tmp_path: Path) -> None:
     assert "mine" in listed(unmix("models", "list"))
     assert unmix("models", "remove", "mine").code == 0
     assert "mine" not in listed(unmix("models", "list"))
+
+
+def test_add_of_a_folder_without_a_card(unmix: Unmix, builtin: Path, tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    outcome = unmix("models", "add", tmp_path / "given")
+    assert outcome.code == 2
+    assert "given: is no model: it holds no model.toml" in outcome.err
+    assert "Errno" not in outcome.err
 
 
 def test_settings_that_cannot_be_read(unmix: Unmix, builtin: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from unmixcli.models.added import (
 from unmixcli.models.card import Card, HubSource, WebSource, WeightFile, read_card
 from unmixcli.models.catalogue import find_model, list_models
 from unmixcli.models.toml import toml_text
-from unmixcli.models.weights import cached_path, verify_installed
+from unmixcli.models.weights import TAIL_BYTES, cached_path, verify_installed
 
 
 @pytest.fixture(autouse=True)
@@ -168,6 +168,37 @@ def test_a_converted_checkpoint_hides_the_model_of_the_catalogue(
     assert (user / "old" / "signature.safetensors").read_bytes() == b"safe pickle"
 
 
+def test_a_bag_of_pickles_is_converted_whole(
+    tmp_path: Path, user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def converted(path: Path, *, out: Path, trust: bool) -> None:
+        assert trust
+        out.write_bytes(b"safe " + path.read_bytes())
+
+    monkeypatch.setattr(convert, "convert_file", converted)
+    names = {"a": b"one", "b": b"two"}
+    files = tuple(
+        remote(content, role=role).model_copy(update={"name": f"{role}.th"})
+        for role, content in names.items()
+    )
+    card = in_catalogue(tmp_path / "builtin" / "bag", files)
+    checkpoint = tmp_path / "named otherwise"
+    checkpoint.write_bytes(b"one")
+    with pytest.raises(ModelError, match="bag: its weights are not here; get it by: unmix models"):
+        add_converted(checkpoint, trust=True)
+    assert not (user / "bag").exists()
+    other = cached_path(card, files[1])
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"two")
+    model = add_converted(checkpoint, trust=True)
+    assert model is not None
+    verify_installed(model.card, model.folder)
+    assert {path.read_bytes() for path in model.folder.glob("*.safetensors")} == {
+        b"safe one",
+        b"safe two",
+    }
+
+
 def test_a_pickle_is_not_read_without_trust(tmp_path: Path, user: Path) -> None:
     class Harm:
         def __reduce__(self) -> tuple[object, tuple[str]]:
@@ -198,6 +229,26 @@ def test_repositories(text: str, repository: Repository) -> None:
 def test_what_is_no_repository(text: str) -> None:
     with pytest.raises(UsageError, match="must look like hf:OWNER/REPO"):
         add(text)
+
+
+def test_a_folder_without_a_card(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"empty: is no model: it holds no model\.toml; write one"):
+        add(str(tmp_path / "empty"))
+
+
+def test_another_checkpoint_than_the_first_is_not_taken(tmp_path: Path) -> None:
+    """Its end would do for the card."""
+    right, wrong = b"1" + bytes(TAIL_BYTES), b"2" + bytes(TAIL_BYTES)
+    md5 = hashlib.md5(bytes(TAIL_BYTES)).hexdigest()
+    card = in_catalogue(tmp_path / "builtin" / "known", (remote(b"", tail_md5=md5),))
+    path = tmp_path / "found.pth"
+    path.write_bytes(right)
+    add(str(path))
+    path.write_bytes(wrong)
+    with pytest.raises(ModelError, match="not the file that came first"):
+        add(str(path))
+    assert cached_path(card, card.files[0]).read_bytes() == right
 
 
 def test_what_is_nothing(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ def test_what_comes_out_is_the_same_network_in_both_packages(tmp_path: Path, mak
         assert again.sources == original.sources
         with torch.no_grad():
             assert torch.equal(again.eval()(mix), original.eval()(mix))
+    # As of any file that is made here, though safetensors would keep it from everybody else.
+    (tmp_path / "new").touch()
+    assert out.stat().st_mode == (tmp_path / "new").stat().st_mode
     with safe_open(out, framework="pt") as file:
         assert file.metadata().keys() == {"klass", "args", "kwargs"}
 

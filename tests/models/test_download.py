@@ -5,7 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
+from http.client import HTTPMessage
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -132,6 +136,37 @@ def test_refusals_are_told(server: Server, part: Path, status: int) -> None:
     with pytest.raises(TransferError, match=str(status)):
         download(server.url, part)
     assert not part.exists()
+
+
+PAGE = b"\n<!doctype HTML><html><body>Log in</body></html>"
+
+
+def test_a_web_page_is_no_file_and_costs_nothing(server: Server, part: Path) -> None:
+    server.files["/weights.pth"] = PAGE
+    server.ranges = False
+    part.write_bytes(CONTENT[:1000])
+    with pytest.raises(TransferError, match="answered with a web page"):
+        download(server.url, part, size=len(CONTENT))
+    assert part.read_bytes() == CONTENT[:1000]
+
+
+@pytest.mark.parametrize(
+    ("kind", "beginning", "page"),
+    [
+        ("text/html; charset=utf-8", b"<script>location='/login'</script>", True),
+        ("text/html", b"\xef\xbb\xbf<!-- portal -->", True),
+        ("application/octet-stream", b"<html>", True),
+        # A server that calls everything HTML, and a file that happens to begin so.
+        ("text/html", b"PK\x03\x04", False),
+        ("application/octet-stream", b"<\x00\x00\x00\x00\x00\x00\x00{", False),
+    ],
+)
+def test_pages_are_told_from_files(kind: str, beginning: bytes, page: bool) -> None:
+    answer = HTTPMessage()
+    answer["Content-Type"] = kind
+    response: Any = SimpleNamespace(headers=answer)
+    with pytest.raises(TransferError) if page else nullcontext():
+        module._refuse_page(response, beginning)
 
 
 def test_nobody_there(part: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from unmixcli.errors import ModelError, ResourceError, UsageError
 from unmixcli.models import download as download_module
 from unmixcli.models.card import Card, HubSource, WebSource, WeightFile, read_card
 from unmixcli.models.hub import PullError, pull
+from unmixcli.models.records import recorded
 from unmixcli.models.weights import cached_path, remove, tail_md5
 
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -97,7 +99,7 @@ def test_next_command_resumes(server: Server, template: Card, tmp_path: Path) ->
     card = card_for(template, server.url)
     told = (
         r"remote: vocals\.pth cannot be downloaded from http://127.*/weights\.pth \(broke off after"
-        r" 200000 of 1048576 bytes\); try again later, or put it by hand at /.*/remote/vocals\.pth"
+        r" 200000 of 1048576 bytes\); try again later, or put it by hand at /.*/remote/\w+/vocals"
     )
     with pytest.raises(PullError, match=told):
         pull([card])
@@ -149,6 +151,44 @@ def test_a_file_known_by_its_end_alone(server: Server, template: Card, wrong: bo
         return
     (path,) = pull([card])
     assert tail_md5(path) == md5
+    assert recorded(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_what_came_first_is_the_only_right_one(server: Server, template: Card) -> None:
+    """Another file that ends in the same way."""
+    content = os.urandom(1000) * 11_000
+    md5 = hashlib.md5(content[-10_000 * 1024 :]).hexdigest()
+    source = WebSource(url=f"{server.root}/big.onnx")
+    file = WeightFile(role="all", name="big.onnx", tail_md5=md5, source=source)
+    card = template.model_copy(update={"files": (file,)})
+    server.files["/big.onnx"] = content
+    (path,) = pull([card])
+    path.unlink()
+    server.files["/big.onnx"] = bytes([content[0] ^ 1]) + content[1:]
+    with pytest.raises(PullError, match=r"or not what /.*big\.onnx\.sha256 says of the first"):
+        pull([card])
+    assert not path.exists()
+    server.files["/big.onnx"] = content
+    assert pull([card]) == [path]
+
+
+def test_what_lay_here_is_recorded_too(server: Server, template: Card) -> None:
+    stated = {"sha256": None, "sha256_prefix": DIGEST[:8]}
+    file = web_file(server.url).model_copy(update=stated)
+    card = template.model_copy(update={"files": (file,)})
+    path = cached_path(card, file)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    pull([card])
+    assert server.asked == []
+    assert recorded(path) == DIGEST
+
+
+def test_a_web_page_in_place_of_the_file_is_called_that(server: Server, template: Card) -> None:
+    server.files["/weights.pth"] = b"<!DOCTYPE html><title>Log in</title>"
+    told = r"from http://127.* \(the address answered with a web page, not with the file"
+    with pytest.raises(PullError, match=told):
+        pull([card_for(template, server.url)])
 
 
 def test_a_model_that_fails_does_not_keep_the_others(server: Server, template: Card) -> None:
@@ -256,9 +296,10 @@ def test_a_cache_that_cannot_be_written(
         pull([card_for(template, server.url)])
 
 
-def test_weights_of_a_package_are_not_downloaded(template: Card) -> None:
-    with pytest.raises(UsageError, match="come with a package"):
-        pull([template])
+def test_of_weights_of_a_package_there_is_nothing_to_bring(server: Server, template: Card) -> None:
+    assert pull([template]) == []
+    (path,) = pull([template, card_for(template, server.url)])
+    assert path.read_bytes() == CONTENT
 
 
 # The client of the Hub reads its variables when it is imported: each test has its own process.
@@ -353,6 +394,32 @@ def test_the_hub_has_it_not(hub: Server, template: Card) -> None:
     assert told in str(result["error"])
     assert "404" in str(result["error"])
     assert "\n" not in str(result["error"])
+
+
+class _Portal(BaseHTTPRequestHandler):
+    """Answers everything with a page on which to log in."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(b"<html>Log in</html>")
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_a_web_page_in_place_of_the_hub(hub: Server, template: Card) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Portal) as portal:
+        threading.Thread(target=portal.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"http://127.0.0.1:{portal.server_address[1]}"
+        result = pull_apart(hub_card(template), HF_ENDPOINT=address)
+        portal.shutdown()
+    assert result["kind"] == "PullError"
+    assert "the address answered with a web page, not with the file" in str(result["error"])
 
 
 def test_removing_a_model_leaves_other_files_of_the_hub_alone(hub: Server, template: Card) -> None:

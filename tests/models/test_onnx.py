@@ -125,6 +125,7 @@ def spectra(batch: int, *, bins: int, frames: int) -> Tensor:
 
 def test_ratio_masks(small_model: Path, tmp_path: Path) -> None:
     model = find_model(str(small_model))
+    # A folder that is not there is made, as by every command that writes.
     path = tmp_path / "a folder" / "masks.onnx"
     ours.export_onnx(model, path)
     for batch in (1, 3):

@@ -10,12 +10,16 @@ import pytest
 
 from conftest import make_model
 from unmixcli.errors import ModelError
-from unmixcli.models.card import Card, WeightFile, read_card
+from unmixcli.models.card import Card, WebSource, WeightFile, read_card
 from unmixcli.models.catalogue import find_model, list_models
+from unmixcli.models.records import record_path, recorded
 from unmixcli.models.weights import (
     TAIL_BYTES,
     cached_path,
+    is_installed,
     missing,
+    proof,
+    remember,
     remove,
     tail_md5,
     verify,
@@ -85,7 +89,9 @@ def test_how_to_get_a_model_stands_in_one_line(cache: Path) -> None:
     told = str(caught.value)
     assert "\n" not in told
     assert told.startswith("htdemucs: its weights are not here; get it by: unmix models pull ")
-    assert f"put by hand into {cache / 'models' / 'htdemucs'}: " in told
+    place = cached_path(model.card, model.card.files[0]).parent
+    assert place.parent == cache / "models" / "htdemucs"
+    assert f"put by hand into {place}: " in told
     assert told.endswith(
         "https://huggingface.co/adefossez/HTDemucs/resolve/"
         "cbc8a9b1a87023b7fd74e7b3412e6321c0eab003/955717e8.safetensors"
@@ -164,3 +170,109 @@ def test_each_network_of_the_bag_gives_one_stem() -> None:
         for file in card.files
     ]
     assert one_hot == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def card_of(content: bytes, **stated: str) -> Card:
+    """Always the same name and file name; the file has this content, or what is stated of it."""
+    stated = stated or {"sha256": hashlib.sha256(content).hexdigest()}
+    source = WebSource(url="https://example.invalid/w.pth")
+    file = WeightFile(role="vocals", name="w.pth", source=source, **stated)
+    return find_model("umxhq").card.model_copy(update={"name": "same", "files": (file,)})
+
+
+def put(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_two_cards_of_one_name_share_nothing(cache: Path, tmp_path: Path) -> None:
+    ours, theirs = card_of(b"ours"), card_of(b"theirs")
+    put(cached_path(ours, ours.files[0]), b"ours")
+    assert is_installed(ours, tmp_path)
+    assert not is_installed(theirs, tmp_path)
+    put(cached_path(theirs, theirs.files[0]), b"theirs")
+    verify_installed(ours, tmp_path)
+    verify_installed(theirs, tmp_path)
+    remove(theirs)
+    assert weight_paths(ours, tmp_path)["vocals"].read_bytes() == b"ours"
+    assert not is_installed(theirs, tmp_path)
+
+
+def test_what_an_older_version_kept_is_found_by_its_own_card_alone(
+    cache: Path, tmp_path: Path
+) -> None:
+    """It kept files of both in one folder."""
+    ours, theirs = card_of(b"ours"), card_of(b"theirs")
+    old = put(cache / "models" / "same" / "w.pth", b"ours")
+    assert not is_installed(theirs, tmp_path)
+    assert old.is_file()
+    assert is_installed(ours, tmp_path)
+    assert weight_paths(ours, tmp_path)["vocals"].read_bytes() == b"ours"
+    assert not old.exists()
+    assert remove(ours) == 4
+    assert not (cache / "models" / "same").exists()
+
+
+def test_an_old_cache_that_cannot_be_written_is_read(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    card = card_of(b"ours")
+    old = put(cache / "models" / "same" / "w.pth", b"ours")
+    monkeypatch.setattr(Path, "replace", refuse)
+    assert weight_paths(card, tmp_path) == {"vocals": old}
+
+
+def test_a_card_that_states_more_digits_finds_its_file(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"ours").hexdigest()
+    before, after = card_of(b"", sha256_prefix=digest[:8]), card_of(b"ours")
+    assert cached_path(before, before.files[0]) == cached_path(after, after.files[0])
+
+
+def test_what_the_end_proves_first_is_trusted_and_nothing_else(tmp_path: Path) -> None:
+    content = os.urandom(TAIL_BYTES + 1)
+    other = bytes([content[0] ^ 1]) + content[1:]
+    card = card_of(b"", tail_md5=hashlib.md5(content[1:]).hexdigest())
+    (file,) = card.files
+    path = put(cached_path(card, file), content)
+    assert proof(path, file) == "proven by md5 of its end; sha256 not yet recorded"
+    assert weight_paths(card, tmp_path) == {"vocals": path}
+    assert recorded(path) == hashlib.sha256(content).hexdigest()
+    assert proof(path, file) == "proven by md5 of its end; sha256 recorded at the first pull"
+    path.write_bytes(other)
+    told = "not the file that came first: its sha256 is"
+    for check in (weight_paths, verify_installed):
+        with pytest.raises(ModelError, match=told) as caught:
+            check(card, tmp_path)
+        assert str(record_path(path)) in str(caught.value)
+    record_path(path).unlink()
+    verify_installed(card, tmp_path)
+    assert recorded(path) == hashlib.sha256(other).hexdigest()
+
+
+def test_a_whole_sha256_needs_no_record(tmp_path: Path) -> None:
+    card = card_of(b"ours")
+    path = put(cached_path(card, card.files[0]), b"ours")
+    weight_paths(card, tmp_path)
+    assert [each.name for each in path.parent.iterdir()] == ["w.pth"]
+    assert proof(path, card.files[0]) == "proven by its sha256"
+
+
+def test_nothing_is_recorded_beside_the_users_own_files(tmp_path: Path) -> None:
+    path = put(tmp_path / "own" / "w.pth", b"ours")
+    remember(path, WeightFile(role="x", name="w.pth", tail_md5=hashlib.md5(b"ours").hexdigest()))
+    assert [each.name for each in path.parent.iterdir()] == ["w.pth"]
+
+
+def test_a_record_that_is_none_is_made_anew(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"ours").hexdigest()
+    card = card_of(b"", sha256_prefix=digest[:8])
+    path = put(cached_path(card, card.files[0]), b"ours")
+    record_path(path).write_bytes(bytes(100))
+    verify_installed(card, tmp_path)
+    assert record_path(path).read_text() == f"{digest}  w.pth\n"
+    told = "proven by the first 8 digits of its sha256; sha256 recorded at the first pull"
+    assert proof(path, card.files[0]) == told

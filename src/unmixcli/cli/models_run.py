@@ -21,6 +21,7 @@ from unmixcli.models.added import add, add_converted, forget
 from unmixcli.models.card import Card
 from unmixcli.models.catalogue import (
     Model,
+    able_models,
     broken_cards,
     default_model,
     find_model,
@@ -29,13 +30,18 @@ from unmixcli.models.catalogue import (
 from unmixcli.models.chosen import agree, choose, has_agreed
 from unmixcli.models.ensemble import ARCHITECTURE, ensemble_of
 from unmixcli.models.hub import PullError, is_downloadable, pull
-from unmixcli.models.weights import file_path, missing, obtain_command, verify_installed
+from unmixcli.models.weights import file_path, missing, obtain_command, proof, verify_installed
 
 
 def print_list(stem: str | None, *, order: str | None, as_json: bool) -> None:
-    """Print every model, in this order or installed ones first."""
-    models = [model for model in list_models() if stem is None or model.has([stem])]
-    models.sort(key=_sort_key(order, stem))
+    """Print every model, in this order or installed ones first.
+
+    Raises:
+        UsageError: for a stem that no model has.
+    """
+    rank = _RANKS[order]
+    models = list_models() if stem is None else able_models([stem])
+    models.sort(key=lambda model: rank(model, stem))
     default = _default_name()
     if as_json:
         for model in models:
@@ -47,10 +53,8 @@ def print_list(stem: str | None, *, order: str | None, as_json: bool) -> None:
             *(_row(model, is_default=model.name == default) for model in models),
         ]
     )
-    absent = [model for model in models if not model.installed]
-    absent.sort(key=lambda model: not model.card.licence.commercial)
-    if absent:
-        print(f"\nTo install one: {obtain_command(absent[0].card)}")
+    unknown = sum(math.isinf(rank(model, stem)) for model in models)
+    _print_foot(models, f"those without {_UNRANKED[order]} come last: {unknown}" if unknown else "")
     for error in broken_cards():
         print(f"unmix: error: {error}", file=sys.stderr)
 
@@ -59,7 +63,12 @@ def print_card(name: str, *, as_json: bool) -> None:
     """Print everything that a card says."""
     model = find_model(name)
     facts = model.card.model_dump(mode="json", exclude_none=True)
-    facts = {**facts, "installed": model.installed, "folder": str(model.folder)}
+    proofs = {
+        file.name: proof(file_path(model.card, file, model.folder), file)
+        for file in model.card.files
+    }
+    state = {"installed": model.installed, "folder": str(model.folder), "proofs": proofs}
+    facts = {**facts, **state}
     if as_json:
         print(json.dumps(facts))
         return
@@ -86,18 +95,30 @@ def pull_models(names: Sequence[str] | None, *, accept_licence: bool, offline: b
     else:
         models = list({name: _single(name) for name in names}.values())
     command = f"pull {' '.join(names or ['--all'])}"
-    _ask_for_licences([model.card for model in models], accept_licence, command=command)
-    problem: PullError | None = None
+    cards = [model.card for model in models if is_downloadable(model.card)]
+    _ask_for_licences(cards, accept_licence, command=command)
+    failures = _pulled(cards)
+    for model in models:
+        if is_downloadable(model.card):
+            done = "downloaded and verified"
+        elif model.installed:
+            done = "is here, there is nothing to download"
+        else:
+            failures[model.name] = str(missing(model.card, model.folder))
+        if model.name not in failures:
+            print(f"{model.name}: {done}")
+    if failures:
+        raise PullError(failures)
+
+
+def _pulled(cards: Sequence[Card]) -> dict[str, str]:
+    """Bring what can be had; what happened to the rest, by the models' names."""
     try:
         with _DownloadBars() as bars:
-            pull([model.card for model in models], progress=bars.show)
+            pull(cards, progress=bars.show)
     except PullError as error:
-        problem = error
-    for model in models:
-        if problem is None or model.name not in problem.failures:
-            print(f"{model.name}: downloaded and verified")
-    if problem is not None:
-        raise problem
+        return dict(error.failures)
+    return {}
 
 
 def verify_models(names: Sequence[str] | None) -> int:
@@ -114,8 +135,16 @@ def verify_models(names: Sequence[str] | None) -> int:
             damaged += 1
             print(f"PROBLEM {model.name}: {error}")
         else:
-            print(f"ok      {model.name}")
+            print(f"ok      {model.name}{_weak_proof(model)}")
     return 1 if damaged else 0
+
+
+def _weak_proof(model: Model) -> str:
+    """How a model is proven, if not by the whole sha256 that its card states."""
+    files = [file for file in model.card.files if file.sha256 is None]
+    ways = (proof(file_path(model.card, file, model.folder), file) for file in files)
+    told = "; ".join(dict.fromkeys(ways))
+    return f" ({told})" if told else ""
 
 
 def remove_models(names: Sequence[str]) -> None:
@@ -244,19 +273,29 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _sort_key(order: str | None, stem: str | None) -> Callable[[Model], tuple[float, str]]:
-    """Best first; those of which nothing is known come last."""
+_RANKS: dict[str | None, Callable[[Model, str | None], float]] = {
+    None: lambda model, _: float(not model.installed),
+    "sdr": lambda model, stem: -model.score([stem] if stem else model.card.stems),
+    "speed": lambda model, _: math.inf if model.speed is None else -model.speed,
+    "size": lambda model, _: math.inf if model.size is None else model.size,
+}
+"""By the option --sort: the least comes first, and last that of which nothing is known."""
 
-    def key(model: Model) -> tuple[float, str]:
-        if order == "sdr":
-            return -model.score([stem] if stem else model.card.stems), model.name
-        if order == "speed":
-            return -(model.speed or 0.0), model.name
-        if order == "size":
-            return (math.inf if model.size is None else model.size), model.name
-        return float(not model.installed), model.name
+_UNRANKED = {
+    None: "",
+    "sdr": "a score for every stem",
+    "speed": "a measured speed",
+    "size": "a stated size",
+}
 
-    return key
+
+def _print_foot(models: Sequence[Model], note: str) -> None:
+    absent = [model for model in models if not model.installed]
+    absent.sort(key=lambda model: not model.card.licence.commercial)
+    lines = [note] if note else []
+    lines += [f"To install one: {obtain_command(absent[0].card)}"] if absent else []
+    if lines:
+        print("", *lines, sep="\n")
 
 
 def _default_name() -> str | None:
@@ -303,7 +342,7 @@ def _summary(model: Model, *, is_default: bool) -> dict[str, object]:
 
 def _scores(model: Model) -> str:
     """Every stem, with its score where one is stated."""
-    scores = {stem: model.card.score(stem) for stem in model.card.stems}
+    scores = {stem: model.card.score(stem) for stem in model.card.gives}
     return ", ".join(f"{stem} {value:.2f}" if value else stem for stem, value in scores.items())
 
 

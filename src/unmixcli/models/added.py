@@ -21,7 +21,16 @@ from unmixcli.models.download import TransferError
 from unmixcli.models.hub_cache import hub_file
 from unmixcli.models.paths import builtin_folder, user_folder
 from unmixcli.models.toml import toml_text
-from unmixcli.models.weights import cached_path, remove, sha256, tail_md5, verify
+from unmixcli.models.weights import (
+    cached_path,
+    file_path,
+    missing,
+    remember,
+    remove,
+    sha256,
+    tail_md5,
+    verify,
+)
 
 HUB_PREFIX = "hf:"
 MARK = ".added"
@@ -131,32 +140,54 @@ def known_file(path: Path) -> Model | None:
 def add_converted(checkpoint: Path, *, trust: bool) -> Model | None:
     """Convert a pickled checkpoint that a card knows, and add its model with what comes out.
 
+    The other pickles of a bag are taken from where `pull` has put them.
+
     Returns:
         The model, which hides the one of the catalogue; None for a checkpoint that no card knows.
 
     Raises:
         UsageError: for a name that is taken.
-        ModelError: without trust, or if it cannot be converted.
+        ModelError: without trust, or if one is missing or cannot be converted.
         ResourceError: if the copy cannot be written.
     """
-    from unmixcli.models.convert import convert_file
-
     hashed = _Hashed.of(checkpoint)
     model = hashed.find()
     if model is None:
         return None
+    own = next(file.name for file in model.card.files if hashed.is_of(file))
+    pickles = {**_other_pickles(model, own), own: checkpoint}
     with finished_folder(_free_folder(model.card)) as folder:
-        files = []
-        for file in model.card.files:
-            if hashed.is_of(file):
-                path = folder / f"{file.role}.safetensors"
-                convert_file(checkpoint, out=path, trust=trust)
-                size = path.stat().st_size
-                file = WeightFile(role=file.role, name=path.name, sha256=sha256(path), size=size)
-            files.append(file)
-        _write_card(model.card.model_copy(update={"files": tuple(files)}), folder)
+        files = tuple(
+            _converted(pickles[file.name], file, folder, trust=trust)
+            if file.name in pickles
+            else file
+            for file in model.card.files
+        )
+        _write_card(model.card.model_copy(update={"files": files}), folder)
         _mark(folder, str(checkpoint.resolve()))
     return find_model(model.name)
+
+
+def _other_pickles(model: Model, name: str) -> dict[str, Path]:
+    """The verified pickles of a model but the one of this name, by their names on the card."""
+    found = {}
+    for file in model.card.files:
+        if file.name.endswith(".th") and file.name != name:
+            path = file_path(model.card, file, model.folder)
+            if not path.is_file():
+                raise missing(model.card, model.folder)
+            verify(path, file)
+            found[file.name] = path
+    return found
+
+
+def _converted(checkpoint: Path, file: WeightFile, folder: Path, *, trust: bool) -> WeightFile:
+    from unmixcli.models.convert import convert_file
+
+    path = folder / f"{file.role}.safetensors"
+    convert_file(checkpoint, out=path, trust=trust)
+    size = path.stat().st_size
+    return WeightFile(role=file.role, name=path.name, sha256=sha256(path), size=size)
 
 
 def forget(model: Model) -> int:
@@ -179,6 +210,11 @@ def forget(model: Model) -> int:
 
 
 def _add_folder(folder: Path) -> Model:
+    if not (folder / CARD_NAME).is_file():
+        raise UsageError(
+            f"{folder}: is no model: it holds no {CARD_NAME}; write one, or add a checkpoint by "
+            "the name of its file"
+        )
     card = read_card(folder / CARD_NAME)
     own = [file for file in card.files if file.source is None]
     for file in own:
@@ -225,8 +261,12 @@ def _add_file(path: Path) -> Model:
         return _new_model(model.card, path)
     hashed = _Hashed.of(path)
     file = next(file for file in model.card.files if hashed.is_of(file))
-    with finished_file(cached_path(model.card, file)) as temporary:
+    place = cached_path(model.card, file)
+    # Against what came first: its digits on the card might be those of another file, too.
+    verify(path, file, place=place)
+    with finished_file(place) as temporary:
         shutil.copyfile(path, temporary)
+    remember(place, file)
     return model
 
 

@@ -47,8 +47,25 @@ class Model:
 
     @property
     def stem_set(self) -> StemSet:
-        """Its stems."""
-        return StemSet(self.card.stems, self.card.residual)
+        """Its stems.
+
+        Raises:
+            UsageError: if it has none.
+        """
+        card = self.with_stems().card
+        return StemSet(card.stems, card.residual)
+
+    def with_stems(self) -> Model:
+        """This model itself.
+
+        Raises:
+            UsageError: if it gives pitch alone.
+        """
+        if not self.card.stems:
+            raise UsageError(
+                f"{self.name} gives pitch and no stems; type: unmix pitch INPUT --model {self.name}"
+            )
+        return self
 
     @property
     def size(self) -> int | None:
@@ -62,17 +79,50 @@ class Model:
         return max((speed.factor for speed in self.card.speeds), default=None)
 
     def has(self, stems: Sequence[str]) -> bool:
-        """Whether it can give each of these stems or sums."""
+        """Whether it can give each of these stems or sums, or any if none are named."""
+        if not self.card.stems:
+            return False
         return all(self.stem_set.weights(stem) is not None for stem in stems)
 
     def score(self, stems: Sequence[str]) -> float:
         """The mean of its stated SDRs of these stems in dB; minus infinity if one is missing."""
-        spelt_out = (part for stem in stems for part in self.stem_set.weights(stem) or {})
-        values = [self._score(stem) for stem in dict.fromkeys(spelt_out)]
+        values = [self._score(stem) for stem in self._parts(stems)]
         known = [value for value in values if value is not None]
         # A model that hides its weakest stem must not be the best for it.
         whole = known and len(known) == len(values)
         return sum(known) / len(known) if whole else float("-inf")
+
+    def lead(self, other: Model, stems: Sequence[str]) -> float | None:
+        """By how many dB it scores better than another model in these stems, on average.
+
+        None unless both were measured in each of them by one protocol: what differs otherwise may
+        be the songs, or how their seconds were averaged.
+        """
+        parts = self._parts(stems)
+        if set(parts) != set(other._parts(stems)):
+            return None
+        leads = []
+        for part in parts:
+            mine, theirs = self._figures(part), other._figures(part)
+            shared = [mine[key] - theirs[key] for key in mine.keys() & theirs.keys()]
+            if not shared:
+                return None
+            leads.append(sum(shared) / len(shared))
+        return sum(leads) / len(leads) if leads else None
+
+    def _parts(self, stems: Sequence[str]) -> list[str]:
+        """The stems of its own that are in these stems and sums."""
+        spelt_out = (part for stem in stems for part in self.stem_set.weights(stem) or {})
+        return list(dict.fromkeys(spelt_out))
+
+    def _figures(self, stem: str) -> dict[tuple[str, str], float]:
+        """The best stated SDR by stem and protocol; what two stems leave over has the other's."""
+        scores = [score for score in self.card.scores if score.metric == "SDR"]
+        stated = [score for score in scores if score.stem == stem]
+        if not stated and stem == self.card.residual and len(self.card.stems) == 2:
+            stated = scores
+        ascending = sorted(stated, key=lambda score: score.value)
+        return {(score.stem, score.protocol): score.value for score in ascending}
 
     def _score(self, stem: str) -> float | None:
         """Of one stem; what a two-stem model leaves over is taken to be as good as its other."""
@@ -88,7 +138,8 @@ class Choice:
 
     Attributes:
         model: the best-scored installed model that has the stems.
-        better: the best-scored one of all, None if that is `model`.
+        better: the best-scored one of those that are not here, give the same stems and were
+            measured in the same way; None if that is no better than `model`.
         command: what installs `better`.
     """
 
@@ -152,7 +203,7 @@ def find_model(name: str, *, within: tuple[Path, ...] = ()) -> Model:
 
 def _ensemble(ensemble: Ensemble, folder: Path, *, within: tuple[Path, ...]) -> Model:
     def card(name: str) -> Card:
-        return find_model(name, within=within).card
+        return find_model(name, within=within).with_stems().card
 
     return Model(ensemble_card(ensemble, card), folder)
 
@@ -173,7 +224,7 @@ def choose_model(stems: Sequence[str]) -> Choice:
         if not default.installed:
             raise missing(default.card, default.folder)
         return Choice(default)
-    return _best(stems or ("vocals",))
+    return _best(stems)
 
 
 def default_model() -> Model | None:
@@ -196,19 +247,36 @@ def default_model() -> Model | None:
 
 
 def _best(stems: Sequence[str]) -> Choice:
-    models = list_models()
-    able = sorted((m for m in models if m.has(stems)), key=lambda m: m.score(stems), reverse=True)
-    if not able:
-        known = sorted({stem for model in models for stem in model.card.stems})
-        raise UsageError(f"no model has the stems {', '.join(stems)}; known are {', '.join(known)}")
-    installed = [model for model in able if model.installed]
-    if not installed:
+    decisive = stems or ("vocals",)
+    able = sorted(able_models(decisive), key=lambda m: m.score(decisive), reverse=True)
+    best = next((model for model in able if model.installed), None)
+    if best is None:
         how = missing(able[0].card, able[0].folder)
-        raise UsageError(f"no installed model has {', '.join(stems)}; {how}")
-    best = installed[0]
-    if able[0].score(stems) > best.score(stems):
-        return Choice(best, able[0], obtain_command(able[0].card))
-    return Choice(best)
+        raise UsageError(f"no installed model has {', '.join(decisive)}; {how}")
+    better = _better(best, able, written=stems or best.card.stems)
+    return Choice(best) if better is None else Choice(best, better, obtain_command(better.card))
+
+
+def _better(best: Model, able: Sequence[Model], *, written: Sequence[str]) -> Model | None:
+    """Of the models that are not here and give what is written, the one that leads by most."""
+    absent = [model for model in able if model.has(written) and not model.installed]
+    leads = {model.name: model.lead(best, written) or 0.0 for model in absent}
+    ahead = [model for model in absent if leads[model.name] > 0]
+    return max(ahead, key=lambda model: leads[model.name], default=None)
+
+
+def able_models(stems: Sequence[str]) -> list[Model]:
+    """The models that can give all these stems, by name.
+
+    Raises:
+        UsageError: if there is none; it lists the stems that exist.
+    """
+    models = list_models()
+    if able := [model for model in models if model.has(stems)]:
+        return able
+    known = ", ".join(sorted({stem for model in models for stem in model.card.stems}))
+    noun = "stem" if len(stems) == 1 else "stems"
+    raise UsageError(f"no model has the {noun} {', '.join(stems)}; known are {known}")
 
 
 def models_with(stem: str) -> list[Model]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from unmixcli.errors import ModelError
 from unmixcli.finished import finished_file
+from unmixcli.models.modes import usual_mode
 from unmixcli.models.weights import sha256
 
 # As in 955717e8-8726e21a.th: the signature, and the first digits of the file's sha256.
@@ -94,7 +95,8 @@ def _convert(path: Path, out: Path) -> None:
         raise ValueError("it is quantised; take the model that is not")
     texts = {key: json.dumps(package[key], default=_to_json) for key in ("args", "kwargs")}
     tensors = {key: tensor.contiguous().clone() for key, tensor in state.items()}
-    save_file(tensors, out, metadata={"klass": name, **texts})
+    with usual_mode(out):
+        save_file(tensors, out, metadata={"klass": name, **texts})
 
 
 def _to_json(value: Any) -> Any:

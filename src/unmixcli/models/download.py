@@ -7,12 +7,14 @@ and proxies of the environment are followed.
 
 from __future__ import annotations
 
+import codecs
 import re
 import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPResponse
+from itertools import chain
 from pathlib import Path
 from threading import Event
 
@@ -26,6 +28,13 @@ Watch = Callable[[int, int | None], None]
 BLOCK_BYTES = 1 << 18
 TIMEOUT_S = 20.0
 UNSATISFIABLE = 416
+
+WEB_PAGE = (
+    "the address answered with a web page, not with the file, as networks do in which one must log "
+    "in first"
+)
+
+_PAGES = ("text/html", "application/xhtml+xml")
 
 
 class TransferError(Exception):
@@ -52,7 +61,7 @@ def download(
         timeout_s: how long the server may say nothing.
 
     Raises:
-        TransferError: if the server fails, breaks off, stalls or sends too much.
+        TransferError: if the server fails, breaks off, stalls, or sends too much or a web page.
         ResourceError: if the rest would not fit on the disk.
         StoppedError: after `stop`.
         OSError: if `part` cannot be written.
@@ -64,8 +73,12 @@ def download(
         have = have if response.status == 206 else 0
         total = size if size is not None else _announced(response, have)
         check_space(part.parent, (total or 0) - have, what=part.name)
+        blocks = _blocks(response)
+        first = next(blocks, b"")
+        # Before what is here already is given up for it.
+        _refuse_page(response, first)
         with part.open("ab" if have else "wb") as sink:
-            for block in _blocks(response):
+            for block in chain([first], blocks):
                 sink.write(block)
                 have += len(block)
                 if total is not None and have > total:
@@ -113,6 +126,14 @@ def _opened(address: str, have: int, *, timeout_s: float) -> HTTPResponse:
             return _opened(address, 0, timeout_s=timeout_s)
         raise TransferError("sends another part of the file than was asked for")
     return response
+
+
+def _refuse_page(response: HTTPResponse, beginning: bytes) -> None:
+    """Refuse HTML, which no file of weights is, whatever status it came with."""
+    text = beginning.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    announced = response.headers.get_content_type() in _PAGES and text.startswith(b"<")
+    if announced or text.startswith((b"<!doctype html", b"<html")):
+        raise TransferError(WEB_PAGE)
 
 
 def _blocks(response: HTTPResponse) -> Iterator[bytes]:

@@ -17,7 +17,8 @@ from unmixcli.models.alone import alone_on
 from unmixcli.models.card import Card, HubSource, WebSource, WeightFile
 from unmixcli.models.download import TIMEOUT_S, TransferError, check_space, download
 from unmixcli.models.hub_cache import hub_file, hub_folder
-from unmixcli.models.weights import cached_path, is_intact
+from unmixcli.models.records import record_path, recorded
+from unmixcli.models.weights import cached_path, is_intact, remember
 from unmixcli.pool import run_all
 
 Progress = Callable[[str, int, int | None], None]
@@ -45,10 +46,7 @@ class _Wanted:
 
     card: Card
     file: WeightFile
-
-    @property
-    def path(self) -> Path:
-        return cached_path(self.card, self.file)
+    path: Path
 
     @property
     def part(self) -> Path:
@@ -59,6 +57,11 @@ class _Wanted:
         """What is still to come, as far as the card tells."""
         have = self.part.stat().st_size if self.part.is_file() else 0
         return max(0, (self.file.size or 0) - have)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether what came is right, by the card and by what came the first time."""
+        return is_intact(self.part, self.file, place=self.path)
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,10 @@ def pull(
 ) -> list[Path]:
     """Bring every file of these models that can be downloaded into the cache, verified.
 
+    Where a card does not state the whole sha256, that of the first file that comes is recorded.
+
     Args:
-        cards: the models.
+        cards: the models; of those that come with a package there is nothing to bring.
         progress: told how far each file is.
         timeout_s: how long a server may say nothing.
 
@@ -92,21 +97,23 @@ def pull(
         The files, in the order of the cards.
 
     Raises:
-        UsageError: if nothing of a model can be downloaded, or connections are forbidden.
+        UsageError: if connections are forbidden.
         PullError: for files that cannot be had, or are not what the card says, once the others
             are here.
         ResourceError: if the disk is full or the cache cannot be written.
     """
-    for card in cards:
-        if not is_downloadable(card):
-            raise UsageError(f"{card.name} is not downloaded: its weights come with a package")
     files = [
-        _Wanted(card, file)
+        _Wanted(card, file, cached_path(card, file))
         for card in cards
         for file in card.files
         if isinstance(file.source, WebSource | HubSource)
     ]
-    missing = [wanted for wanted in files if not is_intact(wanted.path, wanted.file)]
+    missing = []
+    for wanted in files:
+        if is_intact(wanted.path, wanted.file):
+            remember(wanted.path, wanted.file)
+        else:
+            missing.append(wanted)
     _check_space(missing)
     errand, failures = _Errand(progress, Event(), timeout_s), dict[str, str]()
     run_all(partial(_fetch, errand, failures), missing, jobs=JOBS, stop=errand.stop.set)
@@ -143,6 +150,7 @@ def _fetch(errand: _Errand, failures: dict[str, str], wanted: _Wanted) -> None:
             if not is_intact(wanted.path, wanted.file):
                 _bring(wanted, errand)
                 wanted.part.replace(wanted.path)
+            remember(wanted.path, wanted.file)
     except ModelError as error:
         before = failures.get(wanted.card.name)
         failures[wanted.card.name] = f"{before}; {error}" if before else str(error)
@@ -163,8 +171,10 @@ def _bring(wanted: _Wanted, errand: _Errand) -> None:
             reason = str(error)
         else:
             reason = "it is not what the card says"
+            if recorded(wanted.path):
+                reason += f", or not what {record_path(wanted.path)} says of the first that came"
         # A server that announces more than there is breaks off with the whole file sent.
-        if is_intact(wanted.part, file):
+        if wanted.arrived:
             return
         if reason.startswith("it is not"):
             # Wrong bytes cannot be resumed.

@@ -14,7 +14,7 @@ from typing import Any
 
 from unmixcli.models.alone import StoppedError
 from unmixcli.models.card import HubSource
-from unmixcli.models.download import TransferError, Watch
+from unmixcli.models.download import WEB_PAGE, TransferError, Watch
 
 
 def hub_file(
@@ -64,9 +64,17 @@ def hub_file(
         # Its transport, and with it the kinds of errors, changes from version to version.
         if isinstance(error, OSError) and error.errno is not None and error.filename:
             raise
-        # What it raises last says no more than that its cache has not the file.
-        reason = str(error.__cause__ or error)
-        raise TransferError(reason.partition("\n")[0] or repr(error)) from error
+        raise TransferError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    from huggingface_hub.errors import FileMetadataError
+
+    # What the client raises last says no more than that its cache has not the file.
+    cause = error.__cause__ or error
+    if isinstance(cause, FileMetadataError):
+        return f"{WEB_PAGE}, or it is no Hub"
+    return str(cause).partition("\n")[0] or repr(error)
 
 
 def _cached(source: HubSource) -> Path:

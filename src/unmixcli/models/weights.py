@@ -2,15 +2,17 @@
 
 A file of weights lies beside its card, or in the cache, or still inside the Python package that
 carries it, from which it is converted into the cache once. Whatever is loaded has been hashed
-first.
+first. The cache keeps files by model and by what they are to be, so that two cards of one name
+never meet there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import shutil
+import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from unmixcli.errors import ModelError, ResourceError
@@ -18,10 +20,14 @@ from unmixcli.finished import finished_file
 from unmixcli.models.addresses import address_of
 from unmixcli.models.card import Card, PackageSource, WeightFile
 from unmixcli.models.hub_cache import forget_hub_file
+from unmixcli.models.modes import usual_mode
 from unmixcli.models.paths import cache_folder
+from unmixcli.models.records import record, record_path, recorded
 
 # What the makers of UVR's models hash.
 TAIL_BYTES = 10_000 * 1024
+
+_LEFTOVERS = (".part", ".part.lock")
 
 Converter = Callable[[Path, Path], None]
 """Reads a foreign checkpoint, writes safetensors to the second path."""
@@ -50,8 +56,26 @@ def is_installed(card: Card, folder: Path) -> bool:
 
 
 def cached_path(card: Card, file: WeightFile) -> Path:
-    """Where the cache keeps a file."""
-    return cache_folder() / "models" / card.name / file.name
+    """Where the cache keeps a file; one that lies where older versions kept it is moved there."""
+    path = _cached_folder(card) / file.name
+    old = path.parent.parent / file.name
+    # There, files of two cards of one name had one place: it may be the other's.
+    if path.is_file() or not old.is_file() or not is_intact(old, file):
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        old.replace(path)
+    except OSError:
+        # A cache that cannot be written is read as it is, unless another process was faster.
+        return path if path.is_file() else old
+    return path
+
+
+def _cached_folder(card: Card) -> Path:
+    """A card that comes to state more digits of a hash still finds its files."""
+    files = [(file.name, file.expected_hash[:8] or file.tail_md5) for file in card.files]
+    key = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
+    return cache_folder() / "models" / card.name / key
 
 
 def obtain_command(card: Card) -> str:
@@ -80,8 +104,13 @@ def missing(card: Card, folder: Path) -> ModelError:
     return ModelError(told)
 
 
-def verify(path: Path, file: WeightFile) -> None:
-    """Compare a file with everything that its card says of it.
+def verify(path: Path, file: WeightFile, *, place: Path | None = None) -> None:
+    """Compare a file with everything that its card says of it, and with what is recorded of it.
+
+    Args:
+        path: the file.
+        file: what the card says.
+        place: where it belongs, if it is not there yet: what is recorded there counts.
 
     Raises:
         ModelError: if size, sha256 or the md5 of the end differ.
@@ -98,6 +127,7 @@ def verify(path: Path, file: WeightFile) -> None:
                     f"{path}: damaged or tampered with: its {kind} is {found[:16]}…, the card says "
                     f"{stated[:16]}…; delete it and try again"
                 )
+        _compare_with_record(path, file, place or path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -112,16 +142,37 @@ def verify_installed(card: Card, folder: Path) -> None:
         path, checkpoint = file_path(card, file, folder), _package_path(file)
         if path.is_file():
             verify(path, file)
+            remember(path, file)
         elif checkpoint is not None and isinstance(file.source, PackageSource):
             _verify_checkpoint(card, checkpoint, file.source)
         else:
             raise missing(card, folder)
 
 
-def is_intact(path: Path, file: WeightFile) -> bool:
-    """Whether a file is here and is what its card says."""
+def remember(path: Path, file: WeightFile) -> None:
+    """Record the sha256 of a file in the cache that has just been verified, if its card has none.
+
+    Later, `verify` takes no other file. What lies elsewhere is the user's own and is left alone.
+    """
+    if _is_recorded_for(file) and recorded(path) is None and path.is_relative_to(cache_folder()):
+        record(path, sha256(path))
+
+
+def proof(path: Path, file: WeightFile) -> str:
+    """What proves that a file is the right one, in words."""
+    if not _is_recorded_for(file):
+        return "proven by its sha256"
+    digits = len(file.expected_hash)
+    ways = [f"the first {digits} digits of its sha256"] if digits else []
+    ways += ["md5 of its end"] if file.tail_md5 else []
+    known = "recorded at the first pull" if recorded(path) else "not yet recorded"
+    return f"proven by {' and '.join(ways)}; sha256 {known}"
+
+
+def is_intact(path: Path, file: WeightFile, *, place: Path | None = None) -> bool:
+    """Whether a file is here and is what its card, and the record at its place, say."""
     try:
-        verify(path, file)
+        verify(path, file, place=place)
     except ModelError:
         return False
     return True
@@ -155,16 +206,44 @@ def remove(card: Card) -> int:
     Raises:
         ResourceError: if they cannot be deleted.
     """
-    folder = cache_folder() / "models" / card.name
-    freed = 0
+    folder = _cached_folder(card)
+    older = [folder.parent / file.name for file in card.files]
     try:
-        for path in sorted(folder.glob("*")):
-            freed += forget_hub_file(path) if path.is_symlink() else path.stat().st_size
-        if folder.is_dir():
-            shutil.rmtree(folder)
+        # First, since it moves what an older version left.
+        paths = {cached_path(card, file) for file in card.files} | set(folder.glob("*"))
+        paths |= {path.with_name(path.name + end) for path in older for end in _LEFTOVERS}
+        freed = sum(map(_deleted, sorted(paths)))
     except OSError as error:
         raise ResourceError(f"{folder}: cannot be deleted: {error.strerror or error}") from error
+    for empty in (folder, folder.parent):
+        with suppress(OSError):
+            empty.rmdir()
     return freed
+
+
+def _deleted(path: Path) -> int:
+    """Delete a file or a link to the Hub's cache, if it is there; the bytes that were freed."""
+    if path.is_symlink():
+        freed = forget_hub_file(path)
+    else:
+        freed = path.stat().st_size if path.is_file() else 0
+    path.unlink(missing_ok=True)
+    return freed
+
+
+def _is_recorded_for(file: WeightFile) -> bool:
+    """Whether its card states less than the whole sha256."""
+    return len(file.expected_hash) < hashlib.sha256().digest_size * 2
+
+
+def _compare_with_record(path: Path, file: WeightFile, place: Path) -> None:
+    known = recorded(place) if _is_recorded_for(file) else None
+    if known is not None and (found := sha256(path)) != known:
+        raise ModelError(
+            f"{path}: not the file that came first: its sha256 is {found[:16]}…, recorded at the "
+            f"first pull is {known[:16]}…; delete it and try again, or, if you trust the new one, "
+            f"delete {record_path(place)}"
+        )
 
 
 def _digests(path: Path, file: WeightFile) -> Iterator[tuple[str, str, str]]:
@@ -180,6 +259,7 @@ def _verified(card: Card, file: WeightFile, folder: Path, convert: Converter | N
     if not path.is_file():
         _convert_from_package(card, file, path, convert, folder=folder)
     verify(path, file)
+    remember(path, file)
     return path
 
 
@@ -196,7 +276,7 @@ def _convert_from_package(
     if checkpoint is None or convert is None or not isinstance(file.source, PackageSource):
         raise missing(card, folder)
     _verify_checkpoint(card, checkpoint, file.source)
-    with finished_file(path) as temporary:
+    with finished_file(path) as temporary, usual_mode(temporary):
         convert(checkpoint, temporary)
 
 
