@@ -37,17 +37,22 @@ CONFIG = PhaseUnwrapping(n_fft=512, hop_samples=96)
 
 
 def random_input(
-    *, channels: int = 2, bins: int = 257, frames: int = 9, dtype: torch.dtype = torch.complex64
+    *,
+    sources: int = 2,
+    channels: int = 2,
+    bins: int = 257,
+    frames: int = 9,
+    dtype: torch.dtype = torch.complex64,
 ) -> Input:
-    """Two random sources, magnitudes somewhat wrong, zeros among them, and their sum."""
+    """Random sources, magnitudes somewhat wrong, zeros among them, and their sum."""
     rng = torch.Generator().manual_seed(0)
-    sources = torch.randn(2, channels, bins, frames, dtype=dtype, generator=rng)
-    wrong = 0.5 + torch.rand(sources.shape, generator=rng)
+    stems = torch.randn(sources, channels, bins, frames, dtype=dtype, generator=rng)
+    wrong = 0.5 + torch.rand(stems.shape, generator=rng)
     wrong[:, :, 5::31, 1:2] = 0
     wrong[0, :, 7::31, 4:5] = 0
-    mix = sources.sum(dim=0)
+    mix = stems.sum(dim=0)
     mix[:, 9::31, 1:3] = 0
-    return (sources.abs() * wrong).to(mix.real.dtype), mix
+    return (stems.abs() * wrong).to(mix.real.dtype), mix
 
 
 def fixture() -> dict[str, Any]:
@@ -87,25 +92,25 @@ def plain_frequencies(magnitudes: NDArray[Any]) -> NDArray[Any]:
 
 
 def algorithm_1(magnitudes: Tensor, mix: Tensor, *, config: PhaseUnwrapping) -> Tensor:
-    """As printed: angles, gains and errors, one channel and frame at a time."""
+    """As printed, for any number of sources: angles, gains and errors, frame after frame."""
     V, X = magnitudes.double().numpy(), mix.to(torch.complex128).numpy()
     S = V * np.exp(1j * np.angle(X))
     power = (V**2).sum(axis=0)
     G = np.divide(V**2, power, out=np.zeros_like(V), where=power > 0)
     for c in range(X.shape[0]):
-        angle = np.angle(X[c, :, 0])
+        angles = [np.angle(X[c, :, 0])] * config.unwrapped
         for t in range(1, X.shape[2]):
-            turns = plain_frequencies(V[0, c, :, t]) * config.hop_samples / config.n_fft
-            u = np.stack(
-                (np.exp(1j * (angle + 2 * np.pi * turns)), np.exp(1j * np.angle(X[c, :, t])))
-            )
+            u = np.exp(1j * np.tile(np.angle(X[c, :, t]), (len(V), 1)))
+            for j, angle in enumerate(angles):
+                turns = plain_frequencies(V[j, c, :, t]) * config.hop_samples / config.n_fft
+                u[j] = np.exp(1j * (angle + 2 * np.pi * turns))
             v, g = V[:, c, :, t], G[:, c, :, t]
             for _ in range(config.iterations):
                 Y = v * u + g * (X[c, :, t] - (v * u).sum(axis=0))
                 u = np.where(
                     abs(Y) > 1e-12 * np.sqrt(power[c, :, t]), Y / np.maximum(abs(Y), 1e-300), u
                 )
-            S[:, c, :, t], angle = v * u, np.angle(u[0])
+            S[:, c, :, t], angles = v * u, list(np.angle(u[: config.unwrapped]))
     return torch.from_numpy(S)
 
 
@@ -135,6 +140,31 @@ def test_equals_the_definition(iterations: int) -> None:
     spectra = recover_phases(magnitudes, mix, config=config)
     expected = algorithm_1(magnitudes, mix, config=config)
     torch.testing.assert_close(spectra, expected, atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize(("sources", "unwrapped"), [(1, 1), (2, 2), (3, 1), (3, 2), (4, 3), (4, 4)])
+def test_equals_the_definition_for_any_number_of_sources(sources: int, unwrapped: int) -> None:
+    config = PhaseUnwrapping(n_fft=512, hop_samples=96, iterations=9, unwrapped=unwrapped)
+    magnitudes, mix = random_input(sources=sources, frames=5, dtype=torch.complex128)
+    spectra = recover_phases(magnitudes, mix, config=config)
+    expected = algorithm_1(magnitudes, mix, config=config)
+    torch.testing.assert_close(spectra, expected, atol=1e-8, rtol=0)
+    torch.testing.assert_close(spectra.abs(), magnitudes, rtol=1e-9, atol=0)
+
+
+def test_without_sinusoids_all_stay_on_the_line_of_the_mix() -> None:
+    """Nothing points to either side of it, whichever the rounding of angles would take."""
+    magnitudes, mix = random_input(sources=3, dtype=torch.complex128)
+    config = PhaseUnwrapping(n_fft=512, hop_samples=96, unwrapped=0)
+    turned = recover_phases(magnitudes, mix, config=config) * mix.conj()
+    assert (turned.imag.abs() <= 1e-12 * (1 + turned.abs())).all()
+
+
+def test_a_silent_source_changes_nothing() -> None:
+    magnitudes, mix = random_input(dtype=torch.complex128)
+    silent = torch.cat((magnitudes, torch.zeros_like(magnitudes[:1])))
+    spectra = recover_phases(silent, mix, config=CONFIG)
+    assert torch.equal(spectra[:2], recover_phases(magnitudes, mix, config=CONFIG))
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000])
@@ -186,20 +216,26 @@ def test_the_first_frame_has_the_phase_of_the_mix() -> None:
     torch.testing.assert_close(spectra, torch.polar(magnitudes, mix.angle().expand(2, -1, -1, -1)))
 
 
-def test_the_mixing_error_falls_with_every_iteration() -> None:
-    magnitudes, mix = random_input()
-    errors = mixing_error(magnitudes, mix, config=CONFIG)
+@pytest.mark.parametrize(("sources", "unwrapped"), [(2, 1), (3, 2), (4, 3), (4, 4)])
+def test_the_mixing_error_falls_with_every_iteration(sources: int, unwrapped: int) -> None:
+    magnitudes, mix = random_input(sources=sources)
+    config = PhaseUnwrapping(n_fft=512, hop_samples=96, unwrapped=unwrapped)
+    errors = mixing_error(magnitudes, mix, config=config)
     assert errors.shape == (51,)
     assert (errors.diff() < 0).all()
-    spectra = recover_phases(magnitudes, mix, config=CONFIG)
+    spectra = recover_phases(magnitudes, mix, config=config)
     left = (mix - spectra.sum(dim=0))[..., 1:].abs().double().square().sum()
     torch.testing.assert_close(errors[-1], left, rtol=1e-5, atol=0)
 
 
-def test_the_mixing_error_rises_in_no_bin() -> None:
+@pytest.mark.parametrize("sources", [2, 3, 4])
+def test_the_mixing_error_rises_in_no_bin(sources: int) -> None:
     """The first frame has no iterations, so that the second starts alike for any number."""
-    magnitudes, mix = random_input(frames=2, dtype=torch.complex128)
-    configs = [PhaseUnwrapping(n_fft=512, hop_samples=96, iterations=n) for n in range(12)]
+    magnitudes, mix = random_input(sources=sources, frames=2, dtype=torch.complex128)
+    configs = [
+        PhaseUnwrapping(n_fft=512, hop_samples=96, iterations=n, unwrapped=sources - 1)
+        for n in range(12)
+    ]
     errors = torch.stack(
         [(mix - recover_phases(magnitudes, mix, config=c).sum(dim=0)).abs() for c in configs]
     )
@@ -248,14 +284,16 @@ def test_what_is_not_a_number_spoils_one_frame() -> None:
     assert spectra[..., 6:].isfinite().all()
 
 
+@pytest.mark.parametrize("sources", [2, 4])
 @pytest.mark.parametrize("sizes", [[1] * 9, [2, 7], [0, 3, 1, 5], [9]])
 def test_streams_equal_the_whole_to_the_bit(
-    sizes: list[int], monkeypatch: pytest.MonkeyPatch
+    sizes: list[int], sources: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    magnitudes, mix = random_input(dtype=torch.complex128)
-    whole = recover_phases(magnitudes, mix, config=CONFIG)
+    magnitudes, mix = random_input(sources=sources, dtype=torch.complex128)
+    config = PhaseUnwrapping(n_fft=512, hop_samples=96, unwrapped=sources - 1)
+    whole = recover_phases(magnitudes, mix, config=config)
     monkeypatch.setattr(unwrapping, "_BLOCK_FRAMES", 2)
-    stream = PhaseUnwrappingStream(CONFIG)
+    stream = PhaseUnwrappingStream(config)
     for _ in range(2):
         parts = zip(magnitudes.split(sizes, dim=-1), mix.split(sizes, dim=-1), strict=True)
         assert torch.equal(torch.cat([stream.push(*part) for part in parts], dim=-1), whole)
@@ -305,7 +343,7 @@ def test_what_does_not_fit_is_refused() -> None:
         recover_phases(magnitudes, mix.abs(), config=CONFIG)
     with pytest.raises(ValueError, match="n_fft 1024"):
         recover_phases(magnitudes, mix, config=PhaseUnwrapping(n_fft=1024, hop_samples=96))
-    with pytest.raises(ValueError, match="two stems"):
+    with pytest.raises(ValueError, match="1 or more stems"):
         recover_phases(magnitudes[:, :1], mix, config=CONFIG)
     with pytest.raises(ValueError, match="negative ones to 0"):
         recover_phases(-magnitudes, mix, config=CONFIG)
@@ -315,7 +353,9 @@ def test_what_does_not_fit_is_refused() -> None:
         stream.push(magnitudes[:, :1], mix[:1])
 
 
-@pytest.mark.parametrize("wrong", [{"n_fft": 511}, {"hop_samples": 0}, {"iterations": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"n_fft": 511}, {"hop_samples": 0}, {"iterations": -1}, {"unwrapped": -1}]
+)
 def test_settings_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
         PhaseUnwrapping(**({"n_fft": 512, "hop_samples": 96} | wrong))

@@ -13,9 +13,9 @@ from unmixcli.dsp.stft import STFTConfig, stft
 from unmixcli.hpss.kam import KernelMethod
 from unmixcli.hpss.median import MedianMethod
 from unmixcli.hpss.method import PAIR, FrameMethod, exact_chunks, odd
-from unmixcli.hpss.phase import PHASES, Phase
 from unmixcli.hpss.separator import HPSSSeparator
 from unmixcli.hpss.threshold import CascadeSeparator, ThresholdMethod
+from unmixcli.separation.phase import PHASES, Phase
 from unmixcli.separation.separator import Separator
 
 Sound = Callable[..., Tensor]

@@ -14,8 +14,8 @@ from conftest import make_model
 from unmixcli.dsp.stft import STFTConfig
 from unmixcli.errors import UsageError
 from unmixcli.hpss.kam import SETTINGS
-from unmixcli.hpss.phase import PHASES, Phase
 from unmixcli.hpss.session import CLASSICAL, HPSSOptions, at_rate, open_hpss, select_method
+from unmixcli.separation.phase import PHASES, Phase
 
 Sound = Callable[..., Tensor]
 

@@ -73,9 +73,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class Noticed:
-    """Something that the user should know, about the run or one track."""
+    """Something that the user should know, about the run or, where `input` names it, one track."""
 
     message: str
+    input: str = ""
 
 
 Event = Started | Progress | StemWritten | Finished | Skipped | Failed | Noticed

@@ -258,7 +258,7 @@ class _Run:
         engine = self.settings.session.engine(
             sample_rate=rate,
             channels=channels,
-            notice=lambda message: self._tell(Noticed(message)),
+            notice=lambda message: self._tell(Noticed(message, plan.track.label)),
         )
         with TrackWriter(
             plan.outputs,

@@ -294,7 +294,9 @@ def _line(event: Event) -> str:
         return f"  {event.elapsed_s:.1f} s, {speed:.1f}x real time{gain}"
     if isinstance(event, events.Skipped):
         return f"{event.input}: up to date"
-    return event.message if isinstance(event, events.Noticed) else ""
+    if isinstance(event, events.Noticed):
+        return f"{event.input}: {event.message}" if event.input else event.message
+    return ""
 
 
 def _summary_lines(summary: Summary) -> Iterator[str]:

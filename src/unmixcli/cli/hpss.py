@@ -7,16 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unmixcli.cli import options
 from unmixcli.cli.loading import loading
-from unmixcli.cli.separate import Bits, Device, Format
-
-
-class Phase(str, Enum):
-    """Where the phase of the stems comes from."""
-
-    mixture = "mixture"
-    pu = "pu"
-    wiener = "wiener"
 
 
 class Setting(str, Enum):
@@ -27,10 +19,7 @@ class Setting(str, Enum):
 
 
 def hpss(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False),
-    ],
+    inputs: options.Inputs,
     method: Annotated[
         str,
         typer.Option(
@@ -40,7 +29,7 @@ def hpss(
         ),
     ] = "median",
     phase: Annotated[
-        Phase | None,
+        options.Phase | None,
         typer.Option(
             help="That of the mix, unwrapped for sinusoids (pu), or by a Wiener filter over the "
             "channels; the mix's if none is given, or what a model's card says."
@@ -73,52 +62,24 @@ def hpss(
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the spectrograms beside the stems, as PNG.")
     ] = False,
-    out: Annotated[
-        str, typer.Option("--out", "-o", help="Folder to write into; - sends one stem to stdout.")
-    ] = "separated",
-    name: Annotated[
-        str,
-        typer.Option(
-            help="Names of the files below it; fields: {dir} {track} {stem} {ext} {model} "
-            "{source_ext}."
-        ),
-    ] = "{track}/{stem}.{ext}",
-    format: Annotated[Format, typer.Option("--format", "-f", help="Container.")] = Format.wav,
-    bits: Annotated[
-        Bits | None, typer.Option(help="Samples of WAV (16, 24, 32f) and FLAC (16, 24).")
-    ] = None,
-    bitrate: Annotated[
-        int | None, typer.Option(help="Of MP3, Ogg, Opus and m4a, in kbit/s.", min=8, max=512)
-    ] = None,
-    device: Annotated[
-        Device, typer.Option("--device", "-d", help="Used or refused.")
-    ] = Device.auto,
-    start: Annotated[float, typer.Option(help="Begin here, in seconds.", min=0.0)] = 0.0,
-    duration: Annotated[
-        float | None, typer.Option(help="Separate so many seconds.", min=0.0)
-    ] = None,
-    downmix: Annotated[
-        bool, typer.Option("--downmix", help="Mix more than two channels down to stereo.")
-    ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Search folders with all below them.")
-    ] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Tracks at a time.", min=1)] = 1,
-    skip_existing: Annotated[
-        bool,
-        typer.Option("--skip-existing", help="Leave what is up to date, do the rest."),
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be written, write nothing.")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line on stdout, logs on stderr.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", envvar="UNMIX_OFFLINE", help="Never open a connection.")
-    ] = False,
+    out: options.Out = options.DEFAULT_OUT,
+    name: options.Name = options.DEFAULT_NAME,
+    format: options.Container = options.Format.wav,
+    bits: options.Samples = None,
+    bitrate: options.Bitrate = None,
+    device: options.Place = options.Device.auto,
+    start: options.Start = 0.0,
+    duration: options.Duration = None,
+    downmix: options.Downmix = False,
+    recursive: options.Recursive = False,
+    jobs: options.Jobs = 1,
+    skip_existing: options.SkipExisting = False,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    offline: options.Offline = False,
 ) -> int:
     """Separate what is sustained from what is struck: harmonic and percussive.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from unmixcli.batch.events import Summary
 from unmixcli.batch.manifest import MANIFEST_SUFFIX
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.batch.runner import Ready
-from unmixcli.cli.separate_run import BatchArguments, Work, go_offline, named, run_work
+from unmixcli.cli.options import BatchArguments
+from unmixcli.cli.separate_run import Work, go_offline, named, run_work
 from unmixcli.errors import UsageError
 from unmixcli.hpss.session import HPSSOptions, open_hpss, select_method
 from unmixcli.hpss.spectrograms import check_plotting, plot_spectrograms
@@ -24,7 +25,6 @@ class Arguments(BatchArguments):
     """The options of the command."""
 
     method: str
-    phase: Enum | None
     margin: float | None
     residual: bool
     setting: Enum | None
@@ -35,7 +35,7 @@ def run(arguments: Arguments) -> int:
     """Carry the command out and return its exit code."""
     go_offline(arguments)
     options = HPSSOptions(
-        phase=None if arguments.phase is None else arguments.phase.value,
+        phase=arguments.phase_name,
         margin=arguments.margin,
         setting=None if arguments.setting is None else int(arguments.setting.value),
         residual=arguments.residual,
@@ -49,7 +49,8 @@ def run(arguments: Arguments) -> int:
         resolve_device(device, card=choice.model.card)
 
     def ready() -> Ready:
-        return open_hpss(choice, plan, options=options, device=device)
+        session = open_hpss(choice, plan, options=options, device=device)
+        return replace(session, measured=arguments.verbose)
 
     return run_work(arguments, Work(choice, plan, check, ready, _plot if arguments.plot else None))
 

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Annotated
 
 import typer
 
+from unmixcli.cli import options
 from unmixcli.cli.loading import loading
-
-
-class Format(str, Enum):
-    """Containers that can be written."""
-
-    wav = "wav"
-    flac = "flac"
-    mp3 = "mp3"
-    ogg = "ogg"
-    opus = "opus"
-    m4a = "m4a"
-
-
-class Bits(str, Enum):
-    """Sample formats."""
-
-    int16 = "16"
-    int24 = "24"
-    float32 = "32f"
-
-
-class Device(str, Enum):
-    """Where the network runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
+from unmixcli.cli.options import Device as Device
 
 
 def separate(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False),
-    ],
+    inputs: options.Inputs,
     model: Annotated[
         str | None,
         typer.Option(
@@ -68,26 +38,19 @@ def separate(
     karaoke: Annotated[
         bool, typer.Option("--karaoke", "-k", help="Write the backing track and the vocals.")
     ] = False,
-    out: Annotated[
-        str, typer.Option("--out", "-o", help="Folder to write into; - sends one stem to stdout.")
-    ] = "separated",
-    name: Annotated[
-        str,
+    out: options.Out = options.DEFAULT_OUT,
+    name: options.Name = options.DEFAULT_NAME,
+    format: options.Container = options.Format.wav,
+    bits: options.Samples = None,
+    bitrate: options.Bitrate = None,
+    device: options.Place = options.Device.auto,
+    phase: Annotated[
+        options.Phase | None,
         typer.Option(
-            help="Names of the files below it; fields: {dir} {track} {stem} {ext} {model} "
-            "{source_ext}."
+            help="Of the stems: the song's, unwrapped for all but the drums (pu), or by a Wiener "
+            "filter over the channels; what the model says if none."
         ),
-    ] = "{track}/{stem}.{ext}",
-    format: Annotated[Format, typer.Option("--format", "-f", help="Container.")] = Format.wav,
-    bits: Annotated[
-        Bits | None, typer.Option(help="Samples of WAV (16, 24, 32f) and FLAC (16, 24).")
     ] = None,
-    bitrate: Annotated[
-        int | None, typer.Option(help="Of MP3, Ogg, Opus and m4a, in kbit/s.", min=8, max=512)
-    ] = None,
-    device: Annotated[
-        Device, typer.Option("--device", "-d", help="Used or refused.")
-    ] = Device.auto,
     wiener: Annotated[
         int | None,
         typer.Option(help="Iterations of the Wiener filter; the model's own number if none."),
@@ -100,32 +63,18 @@ def separate(
     overlap: Annotated[
         float | None, typer.Option(help="Share of a chunk that is cross-faded, 0 to 0.5.")
     ] = None,
-    start: Annotated[float, typer.Option(help="Begin here, in seconds.", min=0.0)] = 0.0,
-    duration: Annotated[
-        float | None, typer.Option(help="Separate so many seconds.", min=0.0)
-    ] = None,
-    downmix: Annotated[
-        bool, typer.Option("--downmix", help="Mix more than two channels down to stereo.")
-    ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Search folders with all below them.")
-    ] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Tracks at a time.", min=1)] = 1,
-    skip_existing: Annotated[
-        bool,
-        typer.Option("--skip-existing", help="Leave what is up to date, do the rest."),
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be written, write nothing.")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line on stdout, logs on stderr.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", envvar="UNMIX_OFFLINE", help="Never open a connection.")
-    ] = False,
+    start: options.Start = 0.0,
+    duration: options.Duration = None,
+    downmix: options.Downmix = False,
+    recursive: options.Recursive = False,
+    jobs: options.Jobs = 1,
+    skip_existing: options.SkipExisting = False,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    offline: options.Offline = False,
 ) -> int:
     """Separate songs into stems: vocals and backing, drums, bass and what else a model has.
 

@@ -9,8 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unmixcli.audio.formats import OutputFormat, output_format
@@ -19,51 +18,13 @@ from unmixcli.batch.inputs import STDIN, find_inputs
 from unmixcli.batch.plan import TrackPlan, plan_tracks
 from unmixcli.batch.runner import Ready, RunSettings, run_batch
 from unmixcli.cli.display import Display, open_display
+from unmixcli.cli.options import BatchArguments
 from unmixcli.errors import UsageError
 from unmixcli.models.catalogue import Choice
 from unmixcli.separation.device import resolve_device
 from unmixcli.separation.session import check_options, open_session, select_model
 from unmixcli.separation.stems import OutputPlan, Request, parse_mix
 from unmixcli.separation.waveform import WaveformOptions
-
-STDOUT = "-"
-
-
-@dataclass(frozen=True)
-class BatchArguments:
-    """The options of every command that separates a batch, by their names there."""
-
-    inputs: list[str]
-    stems: str | None
-    out: str
-    name: str
-    format: Enum
-    bits: Enum | None
-    bitrate: int | None
-    device: Enum
-    start: float
-    duration: float | None
-    downmix: bool
-    recursive: bool
-    jobs: int
-    skip_existing: bool
-    overwrite: bool
-    dry_run: bool
-    json: bool
-    quiet: bool
-    offline: bool
-
-    @property
-    def to_stdout(self) -> bool:
-        """Whether the one stem goes to standard output."""
-        return self.out == STDOUT
-
-    @property
-    def existing(self) -> str:
-        """What happens where outputs are already."""
-        if self.skip_existing:
-            return "skip"
-        return "overwrite" if self.overwrite else "refuse"
 
 
 @dataclass(frozen=True)
@@ -110,6 +71,7 @@ def run(arguments: Arguments) -> int:
         wiener_iterations=arguments.wiener,
         shifts=arguments.shifts,
         seed=arguments.seed,
+        phase=arguments.phase_name,
     )
 
     def check() -> None:
@@ -117,7 +79,8 @@ def run(arguments: Arguments) -> int:
         resolve_device(arguments.device.value, card=choice.model.card)
 
     def ready() -> Ready:
-        return open_session(choice, plan, device=arguments.device.value, options=options)
+        session = open_session(choice, plan, device=arguments.device.value, options=options)
+        return replace(session, measured=arguments.verbose)
 
     return run_work(arguments, Work(choice, plan, check, ready))
 
@@ -207,6 +170,8 @@ def _check(arguments: BatchArguments, plan: OutputPlan) -> None:
         raise UsageError(f"--duration {arguments.duration}: must be a number of seconds above 0")
     if arguments.skip_existing and arguments.overwrite:
         raise UsageError("--skip-existing and --overwrite contradict each other; take one")
+    if arguments.quiet and arguments.verbose:
+        raise UsageError("--quiet and --verbose contradict each other; take one")
     if arguments.json and arguments.to_stdout:
         raise UsageError("--json and --out - would both write to stdout; take one")
     if arguments.to_stdout and len(plan.outputs) != 1:

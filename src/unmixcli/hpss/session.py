@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,21 +16,19 @@ import torch
 from unmixcli.dsp.stft import STFTConfig
 from unmixcli.errors import UsageError
 from unmixcli.hpss.kam import SETTINGS, KernelMethod
-from unmixcli.hpss.learned import LearnedMethod
 from unmixcli.hpss.median import LIBROSA, MedianMethod
 from unmixcli.hpss.method import PAIR, FrameMethod
-from unmixcli.hpss.phase import PHASES, Phase
 from unmixcli.hpss.separator import HPSSSeparator
 from unmixcli.hpss.threshold import LONG, SHORT, CascadeSeparator, ThresholdMethod
 from unmixcli.models.card import Card, Chunks, Licence
 from unmixcli.models.catalogue import Choice, Model, find_model, list_models
-from unmixcli.models.spectral import SpectralModel
 from unmixcli.models.stems import StemSet
 from unmixcli.separation.device import resolve_device
 from unmixcli.separation.engine import Engine
+from unmixcli.separation.phase import PHASES, Phase
 from unmixcli.separation.separator import Separator
 from unmixcli.separation.session import Session, open_session
-from unmixcli.separation.sparing import Limits, Notice
+from unmixcli.separation.sparing import Notice
 from unmixcli.separation.spectral import SpectralOptions
 from unmixcli.separation.stems import OutputPlan, Request, plan_outputs
 
@@ -77,65 +75,49 @@ class HPSSOptions:
 
 @dataclass(frozen=True)
 class HPSSSession:
-    """What `open_hpss` makes; in a batch it stands for a `Session`.
+    """A classical method made ready; in a batch it stands for a `Session`.
 
     Attributes:
-        model: its card; of classical methods it lies in no folder.
+        model: its card; it lies in no folder.
         plan: the outputs as sums of its stems.
         options: what was chosen.
         device: where it runs.
-        network: of a learned method.
-        limits: what memory has allowed so far, for all tracks.
+        measured: as of a `Session`.
     """
 
     model: Model
     plan: OutputPlan
     options: HPSSOptions
     device: torch.device
-    network: SpectralModel | None = None
-    limits: Limits = field(default_factory=Limits)
+    measured: bool = False
 
     def engine(self, *, sample_rate: int, channels: int, notice: Notice | None = None) -> Engine:
         """A separator for one track of this rate in Hz and 1 or 2 channels."""
-        if self.network is None:
-            separator = self._classical(sample_rate)
-        else:
-            separator = self._learned(self.network, notice)
+        separator = self._separator(sample_rate, notice if self.measured else None)
         return Engine(separator, plan=self.plan, sample_rate=sample_rate, channels=channels)
 
-    def _learned(self, network: SpectralModel, notice: Notice | None) -> Separator:
-        settings = network.settings
-        method = LearnedMethod(network, limits=self.limits, notice=notice)
-        return self._around(
-            method,
-            settings.sample_rate,
-            stems=self.plan.computed,
-            channels=None if settings.channels == 1 else settings.channels,
-        )
-
-    def _classical(self, rate: int) -> Separator:
+    def _separator(self, rate: int, measured: Notice | None) -> Separator:
         name, margin = self.model.name, self.options.margin
         if margin is None:
             margin = _MARGINS.get(name, 1.0)
         if name == "hpr":
-            return self._cascade(rate, factor=margin)
+            return self._cascade(rate, factor=margin, measured=measured)
         stft = SETTINGS[self.options.setting] if self.options.setting else _TRANSFORMS[name]
         stft = at_rate(stft, rate)
         method: FrameMethod = MedianMethod(stft, margin=margin)
         if name != "median":
             method = KernelMethod(stft, rate, published=name == "kam-published")
-        return self._around(method, rate, stems=self.plan.computed)
+        return self._around(method, rate, stems=self.plan.computed, measured=measured)
 
-    def _cascade(self, rate: int, *, factor: float) -> Separator:
+    def _cascade(self, rate: int, *, factor: float, measured: Notice | None) -> Separator:
         long, short = at_rate(LONG, rate), at_rate(SHORT, rate)
         harmonic = ThresholdMethod(long, rate, "harmonic", factor)
         percussive = ThresholdMethod(short, rate, "percussive", factor)
-        first = self._around(harmonic, rate, stems=PAIR[:1])
+        first = self._around(harmonic, rate, stems=PAIR[:1], measured=measured)
         if self.plan.computed == PAIR[:1]:
             return first
-        return CascadeSeparator(
-            first, self._around(percussive, rate, stems=PAIR[1:]), stems=self.plan.computed
-        )
+        second = self._around(percussive, rate, stems=PAIR[1:], measured=measured)
+        return CascadeSeparator(first, second, stems=self.plan.computed)
 
     def _around(
         self,
@@ -143,15 +125,15 @@ class HPSSSession:
         rate: int,
         *,
         stems: Sequence[str],
-        channels: int | None = None,
+        measured: Notice | None,
     ) -> HPSSSeparator:
         return HPSSSeparator(
             method,
             stems=stems,
             sample_rate=rate,
-            channels=channels,
             phase=self.options.phase or "mixture",
             device=self.device,
+            measured=measured,
         )
 
 
@@ -180,7 +162,7 @@ def open_hpss(
     """Make a method ready.
 
     Raises:
-        UsageError: for an unknown device, or a phase that the method cannot have.
+        UsageError: for an unknown device.
         ResourceError: for a device that is not there.
         ModelError: for weights that are missing or not what the card says.
     """
@@ -188,15 +170,7 @@ def open_hpss(
     if model.name in CLASSICAL:
         place = resolve_device(device, card=model.card)
         return HPSSSession(model, plan, options, place)
-    iterations = None if options.phase is None else int(options.phase == "wiener")
-    ready = open_session(
-        choice, plan, device=device, options=SpectralOptions(wiener_iterations=iterations)
-    )
-    if options.phase != "pu":
-        return ready
-    if not isinstance(ready.network, SpectralModel):
-        raise UsageError(f"--phase pu: {model.name} gives samples, not masks; leave it out")
-    return HPSSSession(model, plan, options, ready.device, ready.network, ready.limits)
+    return open_session(choice, plan, device=device, options=SpectralOptions(phase=options.phase))
 
 
 def at_rate(stft: STFTConfig, rate: int) -> STFTConfig:

@@ -17,6 +17,8 @@ from unmixcli.models.weights import obtain_command
 from unmixcli.separation.device import best_half, resolve_device
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.ensemble import EnsembleMember, EnsembleSeparator
+from unmixcli.separation.phase import PHASES
+from unmixcli.separation.recovery import RecoveringSeparator
 from unmixcli.separation.separator import Separator
 from unmixcli.separation.sparing import Limits, Notice
 from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
@@ -34,6 +36,7 @@ class Session:
         plan: the outputs as sums of its stems.
         options: what differs from the card; `WaveformOptions` where it may be shifts.
         limits: what memory has allowed so far, for all tracks.
+        measured: whether spectra of stems are measured for each track, which the notice is told.
     """
 
     model: Model
@@ -41,6 +44,7 @@ class Session:
     plan: OutputPlan
     options: SpectralOptions
     limits: Limits = field(default_factory=Limits)
+    measured: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -56,19 +60,35 @@ class Session:
 
     def _separator(self, notice: Notice | None) -> Separator:
         if isinstance(self.network, WaveformModel):
-            return WaveformSeparator(
+            # All stems share in the mix, whichever come out.
+            every = self.options.phase is not None
+            separator = WaveformSeparator(
                 self.network,
-                stems=self.plan.computed,
+                stems=self.network.settings.stems if every else self.plan.computed,
                 options=_with_shifts(self.options),
                 notice=notice,
                 limits=self.limits,
             )
+            return self._recovering(separator, notice)
         return SpectralSeparator(
             self.network,
             stems=self.plan.computed,
             options=self.options,
             notice=notice,
             limits=self.limits,
+            measured=notice if self.measured else None,
+        )
+
+    def _recovering(self, separator: Separator, notice: Notice | None) -> Separator:
+        """A separator with the phase that was asked for, if one was."""
+        if self.options.phase is None:
+            return separator
+        return RecoveringSeparator(
+            separator,
+            stems=self.plan.computed,
+            phase=self.options.phase,
+            wiener_iterations=self.options.wiener_iterations,
+            measured=notice if self.measured else None,
         )
 
 
@@ -94,7 +114,8 @@ class EnsembleSession(Session):
             )
             for session, weights in self.members
         ]
-        separator = EnsembleSeparator(members, stems=self.combined, method=self.method)
+        ensemble = EnsembleSeparator(members, stems=self.combined, method=self.method)
+        separator = self._recovering(ensemble, notice)
         return Engine(separator, plan=self.plan, sample_rate=sample_rate, channels=channels)
 
 
@@ -143,14 +164,17 @@ def _open_ensemble(
     ensemble = ensemble_of(card)
     # Where all that is asked for is the mix itself, nothing runs, but something must be there.
     stems = plan.computed or card.stems[:1]
+    own = options
+    if options.phase is not None:
+        stems, own = card.stems, _without_phase(options)
     members = []
     for part in ensemble.members:
         model = find_model(part.model)
         weights = weights_of(part, model.card, stems)
         if any(weights):
-            own = Request(stems=tuple(s for s, w in zip(stems, weights, strict=True) if w))
-            its_plan = plan_outputs(model.stem_set, own, model=model.name)
-            opened = open_session(Choice(model), its_plan, device=device, options=options)
+            asked = Request(stems=tuple(s for s, w in zip(stems, weights, strict=True) if w))
+            its_plan = plan_outputs(model.stem_set, asked, model=model.name)
+            opened = open_session(Choice(model), its_plan, device=device, options=own)
             members.append((opened, weights))
     if not members:
         raise UsageError(f"no model of {choice.model.name} has a weight for {', '.join(stems)}")
@@ -167,14 +191,14 @@ def check_options(options: SpectralOptions, model: Model) -> None:
     Raises:
         UsageError: for one that is out of range.
     """
+    _check_phase(options)
     if model.card.architecture == ARCHITECTURE:
+        own = options if options.phase is None else _without_phase(options)
         for part in ensemble_of(model.card).members:
-            check_options(options, find_model(part.model))
+            check_options(own, find_model(part.model))
         return
     if options.batch is not None and options.batch < 1:
         raise UsageError(f"--batch {options.batch}: must be at least 1")
-    if options.wiener_iterations is not None and options.wiener_iterations < 0:
-        raise UsageError(f"--wiener {options.wiener_iterations}: must be at least 0")
     _check_kind(options, model)
     if options.overlap is not None:
         try:
@@ -183,20 +207,38 @@ def check_options(options: SpectralOptions, model: Model) -> None:
             raise UsageError(f"--overlap {options.overlap}: {error}") from error
 
 
+def _check_phase(options: SpectralOptions) -> None:
+    """Refuse a phase that there is not, and a filter that contradicts it."""
+    phase, iterations = options.phase, options.wiener_iterations
+    if phase not in (None, *PHASES):
+        raise UsageError(f"--phase {phase}: there are {', '.join(PHASES)}")
+    if iterations is None:
+        return
+    if iterations < 0:
+        raise UsageError(f"--wiener {iterations}: must be at least 0")
+    if phase is not None and (phase == "wiener") != (iterations > 0):
+        raise UsageError(f"--phase {phase} and --wiener {iterations} contradict each other")
+
+
 def _check_kind(options: SpectralOptions, model: Model) -> None:
     """Refuse what only the other kind of model has."""
     shifts = _with_shifts(options).shifts
     if shifts < 0:
         raise UsageError(f"--shifts {shifts}: must be at least 0")
-    if model.card.stft is None and options.wiener_iterations:
+    if model.card.stft is None and options.wiener_iterations and options.phase is None:
         raise UsageError(
             f"--wiener {options.wiener_iterations}: {model.name} gives samples, not masks, and "
-            "has no Wiener filter; leave it out"
+            "has no Wiener filter of its own; leave it out, or add --phase wiener"
         )
     if model.card.stft is not None and shifts:
         raise UsageError(
             f"--shifts {shifts}: {model.name} gives masks and has no shifts; leave it out"
         )
+
+
+def _without_phase(options: SpectralOptions) -> SpectralOptions:
+    """What the models of an ensemble get when the phase is that of its stems."""
+    return replace(options, phase=None, wiener_iterations=None)
 
 
 def _with_shifts(options: SpectralOptions) -> WaveformOptions:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unmixcli.dsp.chunks import ChunkConfig, ChunkStream, Segment
+from unmixcli.dsp.chunks import ChunkStream, Segment
 from unmixcli.models.waveform import WaveformModel
 from unmixcli.separation.device import HALF
 from unmixcli.separation.sparing import Limits, Notice, SparingRunner
@@ -68,7 +68,7 @@ class WaveformSeparator:
         self._model = model
         self._half = None if options.half is None else HALF[options.half]
         self._device = model.device
-        chunks = _grid(settings.chunks, options)
+        chunks = options.grid(settings.chunks)
         runner = SparingRunner(self._run, config=chunks, notice=notice, limits=limits)
         silences = shift_silences(
             options.shifts, sample_rate=settings.sample_rate, seed=options.seed
@@ -175,10 +175,3 @@ class _Pass:
             if stems.shape[-1] > dropped:
                 self._waiting.append(stems[..., dropped:])
                 self.ready += stems.shape[-1] - dropped
-
-
-def _grid(chunks: ChunkConfig, options: SpectralOptions) -> ChunkConfig:
-    """The grid of a run."""
-    if options.overlap is not None:
-        chunks = chunks.with_overlap(options.overlap)
-    return chunks if options.batch is None else replace(chunks, batch=options.batch)

@@ -1,4 +1,4 @@
-"""Phase recovery: magnitudes of two stems and their mix become complex stems."""
+"""Phase recovery: magnitudes of stems and their mix become complex stems."""
 
 from __future__ import annotations
 

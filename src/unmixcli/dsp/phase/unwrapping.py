@@ -1,10 +1,15 @@
-"""PU-HPSS: the phases of two stems from their magnitudes, their mix and the frame before.
+"""PU-HPSS: the phases of stems from their magnitudes, their mix and the frame before.
 
 Drossos, Magron, Mimilakis and Virtanen, "Harmonic-percussive source separation with deep neural
 networks and phase recovery" (2018), Algorithm 1. The first stem is taken for sinusoids: its phase
 goes on from the frame before by what its frequencies turn in a hop. The second starts from the
 phase of the mix. Iterations then share out what is missing from the mix while the magnitudes stay
 as they are; each of them lowers the mixing error.
+
+Any number of stems may be sinusoids, and any number not. The gains ``V_j² / Σ V_k²`` sum to one
+for each number J of stems, and then ``Σ |Y_j - S_j|² / G_j`` with ``Σ Y_j = X`` is at least the
+mixing error ``|X - Σ S_j|²`` and equal to it for the Y of an iteration, which the new S lower: so
+the error falls for every J, as it does for two.
 
 The frequency of a bin is that of the peak in whose region of influence it lies: peaks above 1 % of
 the frame's largest magnitude, by a parabola through three logarithmic magnitudes; the region of a
@@ -18,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import product
 from types import ModuleType
 from typing import NamedTuple, TypeVar
 
@@ -47,14 +53,17 @@ class PhaseUnwrapping:
         n_fft: length of the Fourier transform that made the spectra.
         hop_samples: distance of its frames.
         iterations: that share out the mixing error in each frame.
+        unwrapped: so many stems are sinusoids; they come first.
 
     Raises:
-        ValueError: for an n_fft that is odd or below 4, no hop, or a negative number of iterations.
+        ValueError: for an n_fft that is odd or below 4, no hop, or a negative number of iterations
+            or of stems.
     """
 
     n_fft: int
     hop_samples: int
     iterations: int = 50
+    unwrapped: int = 1
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -64,14 +73,16 @@ class PhaseUnwrapping:
             raise ValueError(f"hop_samples must be 1 or more, not {self.hop_samples}")
         if self.iterations < 0:
             raise ValueError(f"iterations must be 0 or more, not {self.iterations}")
+        if self.unwrapped < 0:
+            raise ValueError(f"unwrapped must be 0 or more, not {self.unwrapped}")
 
 
 class PhaseUnwrappingStream:
     """Frames in, as many frames with recovered phases out.
 
-    Beyond the frames in hand it holds one phase a channel and bin: that of the first stem after the
-    iterations. The output does not depend on how the frames are cut, nor on the number of threads,
-    to the bit.
+    Beyond the frames in hand it holds the phases of the stems that are unwrapped after the last
+    frame's iterations. The output does not depend on how the frames are cut, nor on the number of
+    threads, to the bit.
 
     Args:
         config: the settings.
@@ -89,9 +100,9 @@ class PhaseUnwrappingStream:
     def push(self, magnitudes: Tensor, mix: Tensor) -> Tensor:
         """Recover the phases of the next frames.
 
-        Shape: magnitudes ``(2, channels, bins, frames)``, real, not negative, the stem whose phase
-        is unwrapped first; mix ``(channels, bins, frames)``, complex → ``(2, channels, bins,
-        frames)``, dtype and device of the mix, with the magnitudes given.
+        Shape: magnitudes ``(stems, channels, bins, frames)``, real, not negative, those whose
+        phases are unwrapped first; mix ``(channels, bins, frames)``, complex → ``(stems, channels,
+        bins, frames)``, dtype and device of the mix, with the magnitudes given.
 
         Raises:
             ValueError: shapes that do not fit each other, n_fft or the frames before, a mix that is
@@ -101,16 +112,17 @@ class PhaseUnwrappingStream:
         _check(magnitudes, mix, config=self.config)
         count = mix.shape[-1]
         if not count:
-            return mix.new_empty((2, *mix.shape))
+            return mix.new_empty(magnitudes.shape)
         done = []
         if self._directions is None:
-            self._directions = _mix_directions(mix[..., :1])
-            first = _frames_first(magnitudes[..., :1]).unsqueeze(-1) * self._directions.unsqueeze(1)
+            of_mix = _mix_directions(mix[..., :1])
+            self._directions = of_mix.expand(self.config.unwrapped, *of_mix.shape)
+            first = _frames_first(magnitudes[..., :1]).unsqueeze(-1) * of_mix.unsqueeze(1)
             done.append(torch.view_as_complex(first).to(mix.dtype))
             magnitudes, mix = magnitudes[..., 1:], mix[..., 1:]
-        if self._directions.shape[:2] != mix.shape[:2]:
+        if self._directions.shape[1:3] != mix.shape[:2]:
             raise ValueError(
-                f"This stream runs on {tuple(self._directions.shape[:2])} (channels, bins), not "
+                f"This stream runs on {tuple(self._directions.shape[1:3])} (channels, bins), not "
                 f"{tuple(mix.shape[:2])}; call reset() first"
             )
         for part in _blocks(magnitudes, mix):
@@ -123,8 +135,8 @@ class PhaseUnwrappingStream:
 def recover_phases(magnitudes: Tensor, mix: Tensor, *, config: PhaseUnwrapping) -> Tensor:
     """Recover the phases of whole spectra: one push of a :class:`PhaseUnwrappingStream`.
 
-    Shape: magnitudes ``(2, channels, bins, frames)``, mix ``(channels, bins, frames)`` →
-    ``(2, channels, bins, frames)``.
+    Shape: magnitudes ``(stems, channels, bins, frames)``, mix ``(channels, bins, frames)`` →
+    ``(stems, channels, bins, frames)``.
 
     Raises:
         ValueError: as :meth:`PhaseUnwrappingStream.push`.
@@ -139,7 +151,7 @@ def mixing_error(magnitudes: Tensor, mix: Tensor, *, config: PhaseUnwrapping) ->
 
     Summed over channels, bins and all frames but the first, which has no iterations.
 
-    Shape: magnitudes ``(2, channels, bins, frames)``, mix ``(channels, bins, frames)`` →
+    Shape: magnitudes ``(stems, channels, bins, frames)``, mix ``(channels, bins, frames)`` →
     ``(iterations + 1,)`` double, powers on the scale of the mix.
 
     Raises:
@@ -150,7 +162,8 @@ def mixing_error(magnitudes: Tensor, mix: Tensor, *, config: PhaseUnwrapping) ->
     errors = torch.zeros(config.iterations + 1, dtype=torch.float64)
     if not mix.shape[-1]:
         return errors
-    directions = _mix_directions(mix[..., :1])
+    of_mix = _mix_directions(mix[..., :1])
+    directions = of_mix.expand(config.unwrapped, *of_mix.shape)
     for part in _blocks(magnitudes[..., 1:], mix[..., 1:]):
         recovered = _recovered(*part, directions=directions, config=config, traced=True)
         directions = recovered.directions
@@ -183,9 +196,9 @@ class _Recovered(NamedTuple):
     """Some frames.
 
     Attributes:
-        spectra: ``(2, channels, frames, bins)``, as precise as the mix.
-        directions: cosine and sine of the first stem's phase in the last frame,
-            ``(channels, bins, 2)`` double.
+        spectra: ``(stems, channels, frames, bins)``, as precise as the mix.
+        directions: cosine and sine of the unwrapped stems' phases in the last frame,
+            ``(unwrapped, channels, bins, 2)`` double.
         errors: mixing errors, ``(iterations + 1,)`` double; empty if they were not asked for.
     """
 
@@ -207,23 +220,23 @@ def _recovered(
     given, mixed = _frames_first(magnitudes), _frames_first(mix)
     channels, _, bins = mixed.shape
     tiles = -(-bins // kernels.TILE_BINS)
-    found, last = torch.empty(mixed.shape, dtype=torch.float64), directions.clone()
+    found = torch.empty((config.unwrapped, *mixed.shape), dtype=torch.float64)
+    last = directions.contiguous().clone()
     spectra = torch.empty(given.shape, dtype=mixed.dtype)
     errors = torch.zeros((channels, tiles, config.iterations + 1 if traced else 0)).double()
     pairs = (torch.view_as_real(values) for values in (mixed, spectra))
     arrays = (values.numpy() for values in (given, found, last, errors, *pairs))
-    block = kernels.Block(*arrays)
+    block = kernels.Block(*arrays, hop_share=config.hop_samples / config.n_fft)
 
-    def find(channel: int) -> None:
-        _find(given[0, channel], found[channel])
+    def find(place: tuple[int, int]) -> None:
+        _find(given[place], found[place])
 
     def recover(place: tuple[int, int]) -> None:
-        kernels.recover(block, *place, config.iterations, config.hop_samples / config.n_fft)
+        kernels.recover(block, *place, config.iterations)
 
     workers = torch.get_num_threads() if mixed.numel() * config.iterations > _LITTLE else 1
-    _for_each(range(channels), find, workers=workers)
-    places = [(channel, tile) for channel in range(channels) for tile in range(tiles)]
-    _for_each(places, recover, workers=workers)
+    _for_each(product(range(config.unwrapped), range(channels)), find, workers=workers)
+    _for_each(product(range(channels), range(tiles)), recover, workers=workers)
     return _Recovered(spectra.to(mix.dtype), last, errors.sum(dim=(0, 1)))
 
 
@@ -281,10 +294,12 @@ def _check(magnitudes: Tensor, mix: Tensor, *, config: PhaseUnwrapping) -> None:
             f"The mix is complex (channels, {bins} bins, frames) for n_fft {config.n_fft}, not "
             f"{mix.dtype} {tuple(mix.shape)}"
         )
-    if magnitudes.is_complex() or magnitudes.shape != (2, *mix.shape):
+    least = max(1, config.unwrapped)
+    fits = magnitudes.ndim == 4 and magnitudes.shape[1:] == mix.shape
+    if magnitudes.is_complex() or not fits or len(magnitudes) < least:
         raise ValueError(
-            f"The magnitudes of two stems are real {(2, *mix.shape)} for this mix, not "
-            f"{magnitudes.dtype} {tuple(magnitudes.shape)}"
+            f"The magnitudes of {least} or more stems are real {('stems', *mix.shape)} for this "
+            f"mix, not {magnitudes.dtype} {tuple(magnitudes.shape)}"
         )
     if (magnitudes < 0).any():
         raise ValueError("Magnitudes are 0 or more; set negative ones to 0 first")
