@@ -41,7 +41,7 @@ ALLOWED = {
         "separation",
         "models",
     },
-    "api": {"batch", "separation", "models"},
+    "api": {"batch", "pitch", "separation", "models"},
 }
 LEAVES = {"audio", "metrics", "errors", "finished", "pool", "version"}
 # What is below the command neither prints nor knows its libraries.
@@ -102,6 +102,7 @@ def test_networks_touch_no_file() -> None:
         ["eval", "--help"],
         ["data", "render", "--help"],
         ["hpss", "--help"],
+        ["pitch", "--help"],
         ["--version"],
     ],
 )

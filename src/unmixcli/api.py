@@ -20,6 +20,10 @@ from unmixcli.batch.inputs import InputTrack
 from unmixcli.batch.plan import DEFAULT_TEMPLATE, plan_tracks
 from unmixcli.batch.runner import RunSettings, run_batch
 from unmixcli.errors import InputError
+from unmixcli.pitch.f0 import F0, join_lines
+from unmixcli.pitch.results import f0_of
+from unmixcli.pitch.session import PitchOptions, TrackAudio, open_pitch, select_pitch
+from unmixcli.pitch.steps import step_of
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.session import Session, open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
@@ -39,7 +43,7 @@ def load_model(
         model: a name or a folder; None takes the best installed one that has the stems.
         stems: what shall come out, sums like "karaoke" included; none means every stem.
         device: "auto", "cpu", "cuda" or "mps"; used or refused.
-        options: batch, overlap, Wiener iterations, half precision.
+        options: batch, overlap, Wiener iterations, phase, half precision.
 
     Raises:
         UsageError: for an unknown model, stem or device, or options out of range.
@@ -149,6 +153,44 @@ def separate_file(
     for reason in summary.failures.values():
         raise InputError(reason)
     return collector.paths
+
+
+def find_pitch(
+    audio: np.ndarray,
+    sample_rate: int,
+    *,
+    model: str | Path | None = None,
+    separator: str | Path | None = None,
+    options: PitchOptions | None = None,
+    device: str = "auto",
+) -> F0:
+    """Find the pitch of the voice in a song that is in memory.
+
+    Args:
+        audio: as in `separate`.
+        sample_rate: Hz.
+        model: a model's name or folder, or a tracker, "pyin" or "swiftf0"; None as in
+            `unmix pitch`.
+        separator: the model that separates the stem of the options first.
+        options: threshold, step, range, Viterbi, stem.
+        device: as in `load_model`.
+
+    Returns:
+        Times in s, f0 in Hz with 0 where unvoiced, confidence in 0..1: `(steps,)` each, where
+        there are `1 + floor(samples / (sample_rate * step))` steps.
+
+    Raises:
+        InputError: as in `separate`.
+        ResourceError: for a tracker whose package is missing.
+        UnmixError: as in `load_model`.
+    """
+    song = _checked(audio, sample_rate)
+    names = [None if name is None else str(name) for name in (model, separator)]
+    choice = select_pitch(names[0], options=options or PitchOptions(), separator=names[1])
+    track = TrackAudio(sample_rate, song.shape[0], lambda: [song])
+    with open_pitch(choice, device=device).finder(track) as finder:
+        parts = [finder.push(song).f0, finder.finish().f0]
+    return f0_of(join_lines(parts), step_s=step_of(choice.options.step_ms))
 
 
 class _Collector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,19 @@ def test_json(unmix: Unmix, song: Path, tmp_path: Path) -> None:
     assert list(events[-1]["failed"]) == [str(tmp_path / "gone.wav")]
 
 
+@pytest.mark.parametrize("phase", ["mixture", "pu", "wiener"])
+def test_measures_are_told_on_demand(unmix: Unmix, song: Path, tmp_path: Path, phase: str) -> None:
+    words = ["hpss", song, "-o", tmp_path, "--phase", phase, "--json"]
+    assert "inconsistency" not in unmix(*words).out
+    events = [json.loads(line) for line in unmix(*words, "-v", "--overwrite").out.splitlines()]
+    (said,) = (event["message"] for event in events if event["event"] == "notice")
+    level = r"-\d+\.\d dB"
+    both = f"harmonic {level}, percussive {level}"
+    assert re.fullmatch(f"inconsistency: {both}; mixing error: {level}", said)
+    told = unmix(*words[:-1], "-v", "--skip-existing").out
+    assert "up to date" in told
+
+
 def test_dry_run_writes_nothing(unmix: Unmix, song: Path, tmp_path: Path) -> None:
     outcome = unmix("hpss", song, "-o", tmp_path / "out", "--dry-run", "--stems", "harmonic")
     assert outcome.code == 0
@@ -130,6 +144,7 @@ def test_plot(unmix: Unmix, song: Path, tmp_path: Path) -> None:
         (["-o", "-"], "--out - takes one stem, not harmonic, percussive; name it by --stems"),
         (["-o", "-", "-s", "harmonic", "--plot"], "--plot and --out -"),
         (["--skip-existing", "--overwrite"], "contradict"),
+        (["--quiet", "-v"], "--quiet and --verbose contradict each other"),
         (["--device", "cuda", "--dry-run"], "--device cuda"),
     ],
 )

@@ -233,6 +233,43 @@ def test_skip_existing_does_changed_things_again(
     assert "up to date" not in again("--wiener", "1")
 
 
+def test_phases_are_kept_apart_and_stems_sum_to_the_song(
+    unmix: Unmix, small_model: Path, song: Path, tmp_path: Path
+) -> None:
+    stems = {}
+    for words in ([], ["--phase", "mixture"], ["--phase", "wiener"], ["--wiener", "1"],
+                  ["--phase", "pu"], ["--phase", "pu", "--wiener", "0"]):  # fmt: skip
+        out = tmp_path / ("-".join(words) or "own")
+        words = [*words, song, "-o", out, "--bits", "32f", "-v"]
+        outcome = separate(unmix, small_model, *words)
+        assert outcome.code == 0
+        assert outcome.out.count("inconsistency: vocals -") == 1
+        both = [read(out / "song" / f"{name}.wav") for name in ("vocals", "accompaniment")]
+        assert level_db(sum(both) - read(song)) < -90
+        stems[out.name] = both[0]
+    assert np.array_equal(stems["own"], stems["--phase-mixture"])
+    assert np.array_equal(stems["--wiener-1"], stems["--phase-wiener"])
+    assert np.array_equal(stems["--phase-pu"], stems["--phase-pu---wiener-0"])
+    assert level_db(stems["--phase-pu"] - stems["own"]) > -60
+    assert level_db(stems["--phase-wiener"] - stems["own"]) > -60
+
+
+def test_an_ensemble_finds_the_phase_of_its_mean(
+    unmix: Unmix, small_model: Path, song: Path, tmp_path: Path
+) -> None:
+    """Twice the same model is that model; its stems' own spectra are not quite its masks'."""
+    twice = f"{small_model}+{small_model}"
+    vocals = []
+    for words in ([], ["--phase", "pu"], ["--phase", "pu", "--stems", "vocals", "-v"]):
+        out = tmp_path / str(len(vocals))
+        outcome = unmix("separate", "-m", twice, song, "-o", out, "--bits", "32f", *words)
+        assert outcome.code == 0
+        vocals.append(read(out / "song" / "vocals.wav"))
+    assert level_db(vocals[1] - vocals[0]) > -60
+    assert np.array_equal(vocals[2], vocals[1])
+    assert outcome.out.count("mixing error: -") == 1
+
+
 def test_skip_existing_does_another_model_again(
     unmix: Unmix, small_model: Path, song: Path, tmp_path: Path
 ) -> None:
@@ -341,6 +378,9 @@ def test_an_input_is_never_overwritten(unmix: Unmix, small_model: Path, song: Pa
         (["--overlap", "0.9"], "0..0.5"),
         (["--batch", "0"], "at least 1"),
         (["--wiener", "-1"], "at least 0"),
+        (["--phase", "pu", "--wiener", "2"], "--phase pu and --wiener 2 contradict each other"),
+        (["--phase", "wiener", "--wiener", "0"], "--phase wiener and --wiener 0 contradict"),
+        (["--phase", "pi"], "--phase"),
         (["--skip-existing", "--overwrite"], "contradict"),
         (["--out", "-"], "--out - takes one stem"),
         (["--device", "tpu"], "tpu"),

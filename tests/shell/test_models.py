@@ -15,15 +15,17 @@ import pytest
 from conftest import make_model
 from server_for_tests import CONTENT, Fault, serve
 from unmixcli.models.card import read_card
+from unmixcli.models.catalogue import find_model
 from unmixcli.models.toml import toml_text
-from unmixcli.models.weights import sha256
+from unmixcli.models.weights import cached_path, sha256
 
 Shell = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Nobody's folders."""
+    monkeypatch.setenv("UNMIX_CACHE", str(tmp_path / "cache"))
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("UNMIX", "HF_"))}
     return {
         **kept,
@@ -83,9 +85,12 @@ def test_separate_offline_tells_in_one_line_how_to_get_the_weights(
     done = shell("separate", song, "--model", "htdemucs", "--offline", env=environment)
     assert (done.returncode, done.stdout) == (1, b"")
     (line,) = done.stderr.decode().splitlines()
+    card = find_model("htdemucs").card
+    place = cached_path(card, card.files[0]).parent
+    assert place.is_relative_to(tmp_path / "cache")
     assert "htdemucs: its weights are not here; get it by: unmix models pull htdemucs;" in line
     assert line.endswith(
-        f"put by hand into {tmp_path / 'cache' / 'models' / 'htdemucs'}: "
+        f"put by hand into {place}: "
         "https://huggingface.co/adefossez/HTDemucs/resolve/"
         "cbc8a9b1a87023b7fd74e7b3412e6321c0eab003/955717e8.safetensors"
     )
@@ -121,12 +126,13 @@ def test_interrupted_pull_goes_on_where_it_was(
 ) -> None:
     with serve() as server:
         server.faults = [Fault(pieces=200)]
-        distant(tmp_path / "user" / "far", server.url)
+        card = read_card(distant(tmp_path / "user" / "far", server.url) / "model.toml")
         command = str(Path(sys.executable).with_name("unmix"))
         running = subprocess.Popen(
             [command, "models", "pull", "far"], env=environment, stderr=subprocess.PIPE
         )
-        part = tmp_path / "cache" / "models" / "far" / "w.pth.part"
+        place = cached_path(card, card.files[0])
+        part = place.with_name("w.pth.part")
         deadline = time.monotonic() + 100
         while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -139,4 +145,4 @@ def test_interrupted_pull_goes_on_where_it_was(
         done = shell("models", "pull", "far", env=environment)
         assert done.returncode == 0
         assert server.ranges_asked == [None, arrived]
-    assert part.with_suffix("").read_bytes() == CONTENT
+    assert place.read_bytes() == CONTENT

@@ -25,10 +25,11 @@ NAMES = (
 
 
 HPSS = ("mad-twinnet-1", "mad-twinnet-2", "mdensenet")
+PITCH = ("vocal-pitch-wirings",)
 
 
 def test_these_are_all() -> None:
-    assert tuple(builtin_recipes()) == tuple(sorted((*NAMES, *HPSS)))
+    assert tuple(builtin_recipes()) == tuple(sorted((*NAMES, *HPSS, *PITCH)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,6 +17,7 @@ from unmixcli.cli.doctor import doctor
 from unmixcli.cli.eval import eval_app
 from unmixcli.cli.hpss import hpss
 from unmixcli.cli.models import models_app
+from unmixcli.cli.pitch import pitch
 from unmixcli.cli.separate import separate
 from unmixcli.cli.train import train
 from unmixcli.errors import UnmixError, UsageError, debugging
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command()(separate)
 app.command()(hpss)
+app.command()(pitch)
 app.add_typer(models_app)
 app.command()(doctor)
 app.command()(train)

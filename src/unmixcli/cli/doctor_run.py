@@ -204,7 +204,7 @@ def _models() -> Iterator[Finding]:
             remedy = f"rm -f {shlex.join(cached)}" if cached else obtain_command(model.card)
             yield Finding(model.name, str(error), ok=False, remedy=remedy)
         else:
-            yield Finding(model.name, f"weights verified: {', '.join(model.card.stems)}")
+            yield Finding(model.name, f"weights verified: {', '.join(model.card.gives)}")
 
 
 def _version(package: str) -> str:

@@ -111,6 +111,12 @@ def _line(event: Event) -> str:
     if isinstance(event, events.Validated):
         targets = ", ".join(f"{name} {value:.2f}" for name, value in event.targets.items())
         best = ", the best so far" if event.best else ""
+        if event.pitch:
+            pitch = ", ".join(f"{name} {value:.3f}" for name, value in event.pitch.items())
+            return (
+                f"step {event.step}: score {event.score:.2f} "
+                f"(SI-SDR improvement in dB: {targets}; pitch: {pitch}){best}"
+            )
         return f"step {event.step}: SI-SDR improvement {event.score:.2f} dB ({targets}){best}"
     if isinstance(event, events.Ended):
         return f"step {event.step}: {event.reason}"

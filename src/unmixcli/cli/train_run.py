@@ -19,7 +19,7 @@ from unmixcli.models.toml import toml_text
 from unmixcli.separation.device import resolve_device
 from unmixcli.training.allocator import keep_freed_memory
 from unmixcli.training.model import card_of
-from unmixcli.training.recipe import Data, Recipe, Source, builtin_recipes, read_recipe
+from unmixcli.training.recipe import Recipe, Source, builtin_recipes, read_recipe
 
 INTERRUPTED = 130
 
@@ -86,7 +86,7 @@ def _recipe(arguments: Arguments, path: Path) -> Recipe:
     if not arguments.data:
         return recipe
     sources = tuple(Source(path=path.absolute()) for path in arguments.data)
-    data = Data(train=sources, hold_out=recipe.data.hold_out, cache=recipe.data.cache)
+    data = recipe.data.model_copy(update={"train": sources})
     return recipe.model_copy(update={"data": data})
 
 

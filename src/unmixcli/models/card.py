@@ -109,6 +109,24 @@ class Wiener(_Strict):
     eps: Annotated[float, Field(gt=0)] | None = None
 
 
+class Pitch(_Strict):
+    """The salience of a model that gives it; see `SalienceAxis`.
+
+    Attributes:
+        hop_samples: between frames, at the model's rate.
+        f_min_hz: of bin 0.
+        bins_per_octave: 60 are 20 cents each.
+        bins: how many.
+        threshold: of a frame's salience, from which on it is voiced.
+    """
+
+    hop_samples: Annotated[int, Field(gt=0)]
+    f_min_hz: Annotated[float, Field(gt=0)]
+    bins_per_octave: Annotated[int, Field(gt=0)]
+    bins: Annotated[int, Field(gt=0)]
+    threshold: Annotated[float, Field(ge=0, le=1)]
+
+
 class Licence(_Strict):
     """Terms of the weights."""
 
@@ -142,11 +160,12 @@ class Card(_Strict):
         name: what users type.
         architecture: the module of `models.adapters` that builds it.
         parameters: that architecture's own settings.
-        stems: in the order in which they are shown.
+        stems: in the order in which they are shown; none for a model that gives pitch alone.
         residual: the stem that is the mix minus the others.
         sample_rate: of the network, Hz.
         channels: audio channels of the network; 1 takes each channel of the input by itself.
         stft: of a spectral model, which gives masks; None for one that gives waveforms.
+        pitch: of a model that gives salience; None for others.
         extra: of this package, that brings what the architecture needs; None if nothing is.
         half: reduced precisions in which it may run on a GPU, best first.
         mps: whether it has been run on Apple's GPU.
@@ -157,11 +176,12 @@ class Card(_Strict):
     description: str
     architecture: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     parameters: dict[str, Any] = {}
-    stems: Annotated[tuple[Name, ...], Field(min_length=1)]
+    stems: tuple[Name, ...] = ()
     residual: str | None = None
     sample_rate: Annotated[int, Field(gt=0)]
     channels: Annotated[int, Field(ge=1, le=2)]
     stft: Transform | None = None
+    pitch: Pitch | None = None
     chunks: Chunks
     extra: str | None = None
     wiener: Wiener = Wiener()
@@ -178,11 +198,18 @@ class Card(_Strict):
     def _consistent(self) -> Card:
         if self.residual is not None and self.residual not in self.stems:
             raise ValueError(f"residual {self.residual!r} is none of the stems {self.stems}")
+        if not self.gives:
+            raise ValueError("stems: at least one is needed, or a table pitch")
         if not self.files and self.architecture != "ensemble":
             raise ValueError("files: at least one is needed")
         if len({file.name for file in self.files}) < len(self.files):
             raise ValueError("two files have one name")
         return self
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        """Its stems, and "pitch" if it gives that."""
+        return (*self.stems, "pitch") if self.pitch else self.stems
 
     def score(self, stem: str) -> float | None:
         """The best stated SDR of a stem, in dB."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from torch import Tensor, nn
 
 from unmixcli.dsp.chunks import ChunkConfig
+from unmixcli.dsp.salience import SalienceAxis
 from unmixcli.dsp.stft import STFTConfig
 
 
@@ -46,12 +47,16 @@ class TrainingMasks:
         stages: masks of further estimates of the same stems, each with the weight of its loss.
         penalties: added to the loss as they are, by name.
         context: frames at each end for which there are no masks.
+        salience: of the voice's pitch, `(batch, bins, frames)`, of a model that gives it.
+        salience_stages: further estimates of it, each with the weight of its loss.
     """
 
     masks: Tensor
     stages: tuple[tuple[float, Tensor], ...] = ()
     penalties: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
     context: int = 0
+    salience: Tensor | None = None
+    salience_stages: tuple[tuple[float, Tensor], ...] = ()
 
 
 class SpectralModel(nn.Module):
@@ -79,3 +84,57 @@ class SpectralModel(nn.Module):
     def training_masks(self, mix: Tensor, *, stems: Sequence[str]) -> TrainingMasks:
         """The masks of a mix as `masks`, and what else the training of this model wants."""
         return TrainingMasks(self.masks(mix, stems=stems))
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a mix in training, which oracles may see.
+
+    Attributes:
+        vocals: magnitudes, `(batch, channels, bins, frames)`.
+        salience: `(batch, bins, frames)`.
+    """
+
+    vocals: Tensor
+    salience: Tensor
+
+
+class JointModel(SpectralModel):
+    """A network that gives the salience of the voice's pitch beside masks, or alone.
+
+    Attributes:
+        axis: of the salience.
+        gives_salience: whether it does; it may be trained beside others that do.
+        is_oracle: whether it needs the truth, so that it can be judged but not used.
+    """
+
+    axis: SalienceAxis
+    gives_salience: bool = True
+    is_oracle: bool = False
+
+    def joint(
+        self, mix: Tensor, *, stems: Sequence[str], truth: Truth | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Masks as `masks`, and the salience that comes with them.
+
+        Shape:
+            - mix: `(batch, channels, bins, frames)` complex
+            - result: `(batch, stems, channels, bins, frames)`, and `(batch, axis.bins, frames)`
+              in 0..1
+        """
+        raise NotImplementedError
+
+    def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
+        """The masks alone."""
+        return self.joint(mix, stems=stems)[0]
+
+    def salience(self, mix: Tensor) -> Tensor:
+        """The salience alone: `(batch, axis.bins, frames)`."""
+        return self.joint(mix, stems=self.settings.stems)[1]
+
+    def training_masks(
+        self, mix: Tensor, *, stems: Sequence[str], truth: Truth | None = None
+    ) -> TrainingMasks:
+        """Both, as `SpectralModel.training_masks`."""
+        masks, salience = self.joint(mix, stems=stems, truth=truth)
+        return TrainingMasks(masks, salience=salience if self.gives_salience else None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
 from unmixcli.errors import InputError, ResourceError, UsageError
 from unmixcli.finished import finished_file
@@ -52,7 +53,7 @@ def read_checkpoint(path: Path, *, recipe: Recipe) -> dict[str, Any]:
     if version != _VERSION:
         raise InputError(f"{path}: has version {version}; this program reads {_VERSION}")
     # What a recipe of an earlier version could not say had its default.
-    then, now = {**_defaults(), **content["recipe"]}, _fixed(recipe)
+    then, now = _with_defaults(content["recipe"]), _fixed(recipe)
     changed = [key for key in now if then.get(key) != now[key]]
     if changed:
         raise UsageError(
@@ -61,8 +62,14 @@ def read_checkpoint(path: Path, *, recipe: Recipe) -> dict[str, Any]:
     return content
 
 
-def _defaults() -> dict[str, Any]:
-    return Recipe.model_construct().model_dump(mode="json", exclude=_FREE)
+def _with_defaults(recipe: dict[str, Any]) -> dict[str, Any]:
+    filled = {**Recipe.model_construct().model_dump(mode="json", exclude=_FREE), **recipe}
+    for name, field in Recipe.model_fields.items():
+        kind = field.annotation
+        if name in recipe and isinstance(kind, type) and issubclass(kind, BaseModel):
+            filled[name] = {**kind.model_construct().model_dump(mode="json"), **recipe[name]}
+    filled["excerpts"].pop("workers", None)
+    return filled
 
 
 def _fixed(recipe: Recipe) -> dict[str, Any]:

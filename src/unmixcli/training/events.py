@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -39,12 +39,21 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Validated:
-    """The model was scored: mean SI-SDR improvement in dB, and that of each target."""
+    """The model was scored.
+
+    Attributes:
+        step: the last one.
+        score: in dB, the mean SI-SDR improvement; with pitch, what `Scores.total` makes of both.
+        targets: the improvement of each target, dB.
+        best: whether no score before was as high.
+        pitch: accuracies by name, 0..1, of a model that gives pitch.
+    """
 
     step: int
     score: float
     targets: Mapping[str, float]
     best: bool
+    pitch: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

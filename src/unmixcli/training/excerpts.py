@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from unmixcli.errors import InputError
 from unmixcli.training.pack import PackedTrack
+from unmixcli.training.pitch import VOICE, PitchGrid, PitchLabels, unknown
 
 # Below it (-60 dBFS) a second counts as silent.
 _SOUNDS = 1e-3
@@ -42,6 +43,8 @@ class Batch:
         known: `(batch, stems)`, whether there is such a target.
         weights: `(batch,)` of the loss.
         is_plain: whether every target is the stem of its row.
+        salience: of the voice's pitch, `(batch, bins, frames)`, NaN in frames where nobody knows
+            it; None where nobody wants to.
     """
 
     mix: Tensor
@@ -50,6 +53,7 @@ class Batch:
     known: Tensor
     weights: Tensor
     is_plain: bool = False
+    salience: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
@@ -57,7 +61,8 @@ class Batch:
         mix, targets, groups, known, weights = (
             tensor.to(device, non_blocking=True) for tensor in tensors
         )
-        return Batch(mix, targets, groups, known, weights, self.is_plain)
+        salience = None if self.salience is None else self.salience.to(device, non_blocking=True)
+        return Batch(mix, targets, groups, known, weights, self.is_plain, salience)
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class Drawing:
         seed: of the recipe.
         spare: samples that augmentation may need beyond an excerpt.
         first: number of the batch's first excerpt among those of the step.
+        grid: of the pitch that batches hold; pieces then begin at its frames. None leaves pitch
+            out.
     """
 
     samples: int
@@ -81,6 +88,7 @@ class Drawing:
     seed: int
     spare: int = 0
     first: int = 0
+    grid: PitchGrid | None = None
 
 
 class ExcerptSource:
@@ -120,10 +128,10 @@ class ExcerptSource:
         """The excerpts of a step."""
         numbers = range(self.drawing.first, self.drawing.first + self.drawing.batch)
         drawn = [self._excerpt(step, number) for number in numbers]
-        mix, targets, groups, known, weights = map(torch.stack, zip(*drawn, strict=True))
+        mix, targets, groups, known, weights, *pitch = map(torch.stack, zip(*drawn, strict=True))
         # A row without a target has no say, whatever stands in it.
         is_plain = torch.equal(groups, torch.eye(len(self.stems)) * known[..., None])
-        return Batch(mix, targets, groups, known, weights, is_plain)
+        return Batch(mix, targets, groups, known, weights, is_plain, *pitch)
 
     def share(self, rank: int) -> ExcerptSource:
         """The same for one of several devices: its own part of the excerpts of each step."""
@@ -150,28 +158,42 @@ class ExcerptSource:
     def _excerpt(self, step: int, index: int) -> tuple[Tensor, ...]:
         random = np.random.default_rng((self.drawing.seed, step, index))
         remixed = self._can_remix and random.random() < self.drawing.remix
-        groups, audio, weight = self._remixed(random) if remixed else self._of_one_song(random)
+        drawn = self._remixed(random) if remixed else self._of_one_song(random)
+        audio = drawn.audio
         if self._augment is not None:
             audio = self._augment(audio, random)
         audio = _as_long(audio, self.drawing.samples)
-        return self._laid_out(groups, audio, weight)
+        return (*self._laid_out(drawn.groups, audio, drawn.weight), *drawn.salience)
 
     def _of_one_song(self, random: np.random.Generator) -> _Rows:
         track = self._songs.draw(random)
         row = int(random.integers(len(track.targets)))
         start = self._place(track, row, random)
         groups = [tuple(self.stems.index(stem) for stem in names) for names in track.targets]
-        return groups, self._cut(track, slice(None), start), track.loss_weight
+        audio = self._cut(track, slice(None), start)
+        return _Rows(groups, audio, track.loss_weight, self._salience(track, start))
 
     def _remixed(self, random: np.random.Generator) -> _Rows:
-        rows, weights = [], []
+        rows, weights, salience = [], [], []
         for stem in self.stems:
             track = self._solos[stem].draw(random)
             row = track.targets.index((stem,))
             start = self._place(track, row, random)
             rows.append(self._cut(track, slice(row, row + 1), start))
             weights.append(track.loss_weight)
-        return [(i,) for i in range(len(rows))], torch.cat(rows), float(np.mean(weights))
+            salience += self._salience(track, start) if stem == VOICE else []
+        groups: list[tuple[int, ...]] = [(i,) for i in range(len(rows))]
+        return _Rows(groups, torch.cat(rows), float(np.mean(weights)), salience)
+
+    def _salience(self, track: PackedTrack, start: int) -> list[Tensor]:
+        """That of the piece, if there is a grid: `(bins, frames)`."""
+        grid = self.drawing.grid
+        if grid is None:
+            return []
+        frames = grid.frames(self.drawing.samples)
+        if track.pitch is None:
+            return [unknown(grid, frames)]
+        return [track.pitch.salience(grid, first=start // grid.hop_samples, frames=frames)]
 
     def _place(self, track: PackedTrack, row: int, random: np.random.Generator) -> int:
         """Where a piece begins: at random, mostly so that a row sounds in its middle."""
@@ -183,7 +205,7 @@ class ExcerptSource:
             start = int(middle - self._length * random.random())
         else:
             start = int(random.integers(max(1, track.samples - self._length + 1)))
-        return max(0, min(start, track.samples - self._length))
+        return _on_frame(max(0, min(start, track.samples - self._length)), self.drawing.grid)
 
     @property
     def _length(self) -> int:
@@ -212,7 +234,19 @@ def _as_long(audio: Tensor, samples: int) -> Tensor:
     return F.pad(audio[..., :samples], (0, max(0, samples - audio.shape[-1])))
 
 
-_Rows = tuple[list[tuple[int, ...]], Tensor, float]
+def _on_frame(start: int, grid: PitchGrid | None) -> int:
+    """The place itself, or that of the frame before it."""
+    return start if grid is None else start - start % grid.hop_samples
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What was drawn: rows with the stems in each, the weight, salience if it is wanted."""
+
+    groups: list[tuple[int, ...]]
+    audio: Tensor
+    weight: float
+    salience: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -231,18 +265,30 @@ def _solos(tracks: Sequence[PackedTrack], stem: str) -> _Weighted:
 
 
 def validation_batches(
-    tracks: Sequence[PackedTrack], *, stems: Sequence[str], samples: int
+    tracks: Sequence[PackedTrack],
+    *,
+    stems: Sequence[str],
+    samples: int,
+    grid: PitchGrid | None = None,
 ) -> Iterator[tuple[str, Batch]]:
     """One batch of one excerpt a track: the piece in which all rows together are loudest."""
-    drawing = Drawing(samples, batch=1, remix=0.0, active=0.0, seed=0)
+    drawing = Drawing(samples, batch=1, remix=0.0, active=0.0, seed=0, grid=grid)
     for track in tracks:
-        loudest = _loudest(track, samples)
+        loudest = _on_frame(_loudest(track, samples), grid)
         piece = replace(
             track,
             audio=track.audio[..., loudest : loudest + samples],
             levels=np.zeros_like(track.levels),
+            pitch=_from(track.pitch, loudest, grid),
         )
         yield track.name, ExcerptSource([piece], stems=stems, drawing=drawing).batch(0)
+
+
+def _from(pitch: PitchLabels | None, start: int, grid: PitchGrid | None) -> PitchLabels | None:
+    """Labels of what follows a place."""
+    if pitch is None or grid is None:
+        return None
+    return pitch.from_frame(start // grid.hop_samples)
 
 
 def _loudest(track: PackedTrack, samples: int) -> int:

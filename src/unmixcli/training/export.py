@@ -13,6 +13,7 @@ from torch import Tensor
 from unmixcli.finished import finished_folder, write_text
 from unmixcli.models.card import Score, WeightFile
 from unmixcli.models.catalogue import CARD_NAME
+from unmixcli.models.modes import usual_mode
 from unmixcli.models.spectral import SpectralModel
 from unmixcli.models.toml import toml_text
 from unmixcli.training.model import card_of, trainable
@@ -69,6 +70,9 @@ def _keep_others(folder: Path, temporary: Path) -> None:
 
 def _write_weights(folder: Path, role: str, state: Mapping[str, Tensor]) -> WeightFile:
     path = folder / ("model.safetensors" if role == "all" else f"{role}.safetensors")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, path)
+    with usual_mode(path):
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, path
+        )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return WeightFile(role=role, name=path.name, sha256=digest, size=path.stat().st_size)

@@ -61,7 +61,8 @@ class Logs:
             self._write(event.step, values | {"steps_per_s": event.steps_per_s})
         if isinstance(event, Validated):
             values = {f"SI-SDRi/{name}": value for name, value in event.targets.items()}
-            self._write(event.step, {"SI-SDRi": event.score, **values})
+            values |= {f"pitch/{name}": value for name, value in event.pitch.items()}
+            self._write(event.step, {"score" if event.pitch else "SI-SDRi": event.score, **values})
 
     def _write(self, step: int, values: dict[str, float]) -> None:
         self._csv.writerows([step, name, f"{value:.6g}"] for name, value in values.items())

@@ -25,7 +25,7 @@ from unmixcli.training.excerpts import Batch, ExcerptSource
 from unmixcli.training.model import untrained_model
 from unmixcli.training.objective import Objective, Trainee
 from unmixcli.training.recipe import Optimiser, Recipe, Schedule
-from unmixcli.training.validate import validate
+from unmixcli.training.validate import Scores, validate
 
 _PRECISION: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
 
@@ -189,7 +189,7 @@ class Trainer:
 
     def _backward(self, batch: Batch, *, share: float) -> tuple[float, dict[str, float]]:
         batch = batch.to(self._fabric.device)
-        loss, parts = self._objective(self._network(batch.mix), batch)
+        loss, parts = self._objective(self._network(*self._trainee.inputs(batch)), batch)
         self._fabric.backward(loss * share)
         return float(loss.detach()), {name: float(value.detach()) for name, value in parts.items()}
 
@@ -217,12 +217,11 @@ class Trainer:
         state = self._state
         weights = _copied(self._trainee)
         self._trainee.load_state_dict(state.ema or weights)
-        targets = {}
+        scores = Scores()
         if self._leads:
-            targets = validate(self._trainee, self._validation, device=self._fabric.device)
-        targets = self._fabric.broadcast(targets)
-        # Where nothing could be scored, nothing was best either.
-        score = sum(targets.values()) / len(targets) if targets else float("-inf")
+            scores = validate(self._trainee, self._validation, device=self._fabric.device)
+        scores = self._fabric.broadcast(scores)
+        score = scores.total(pitch_weight=self.recipe.validation.pitch_weight)
         is_best = score > state.best
         if is_best:
             state.best, state.stale = score, 0
@@ -231,7 +230,7 @@ class Trainer:
             state.stale += 1
             state.drops += state.stale % self.recipe.schedule.patience == 0
         self._trainee.load_state_dict(weights)
-        self._tell(events.Validated(state.step, score, targets, is_best))
+        self._tell(events.Validated(state.step, score, scores.targets, is_best, scores.pitch))
 
     def _is_stale(self) -> bool:
         return 0 < self.recipe.schedule.stop_after <= self._state.stale

@@ -178,6 +178,28 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 )
 
 
+def l2_salience(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of saliences (Jansson's thesis, eq. 5.3).
+
+    Shape: two `(batch, bins, frames)` in 0..1 to `(batch, frames)`.
+    """
+    return (estimate - target).square().mean(1)
+
+
+def bce_salience(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean binary cross-entropy of saliences, in nats (Bittner et al. 2017, eq. 1).
+
+    Shape: two `(batch, bins, frames)` in 0..1 to `(batch, frames)`.
+    """
+    return functional.binary_cross_entropy(estimate, target, reduction="none").mean(1)
+
+
+SALIENCE_LOSSES: Mapping[str, LossFunction] = MappingProxyType(
+    {"l2_salience": l2_salience, "bce_salience": bce_salience}
+)
+"""Losses of the pitch of the voice: one value for each frame, so that unknown ones are left out."""
+
+
 def spectrum(signal: Tensor, *, config: STFTConfig) -> Tensor:
     """Transform whole waveforms at once, differentiably.
 

@@ -49,7 +49,7 @@ def trainable(architecture: str) -> Trainable:
 
 
 def _trainable_names() -> list[str]:
-    return ["unet_masks", "unet_stems", "mad_twinnet", "mdensenet"]
+    return ["unet_masks", "unet_stems", "mad_twinnet", "mdensenet", "pitch_unets"]
 
 
 def _nearest(key: str, adapter: object) -> str:

@@ -14,9 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from unmixcli.dsp.stft import STFTConfig
-from unmixcli.models.spectral import SpectralModel
+from unmixcli.models.spectral import JointModel, SpectralModel, TrainingMasks, Truth
 from unmixcli.training.excerpts import Batch
-from unmixcli.training.losses import LOSSES, magnitude_spectrum, plain_magnitudes, spectrum
+from unmixcli.training.losses import (
+    LOSSES,
+    SALIENCE_LOSSES,
+    magnitude_spectrum,
+    plain_magnitudes,
+    spectrum,
+)
+from unmixcli.training.pitch import VOICE
 
 
 class Masked(NamedTuple):
@@ -28,6 +35,8 @@ class Masked(NamedTuple):
         first_frame: of the mix, counted from the excerpt's.
         stages: masks of further estimates, each with the weight of its loss.
         penalties: added to the loss as they are.
+        salience: of the voice's pitch, `(batch, bins, frames)`, of a model that gives it.
+        salience_stages: further estimates of it, each with the weight of its loss.
     """
 
     masks: Tensor
@@ -35,6 +44,8 @@ class Masked(NamedTuple):
     first_frame: int = 0
     stages: tuple[tuple[float, Tensor], ...] = ()
     penalties: Mapping[str, Tensor] = MappingProxyType({})
+    salience: Tensor | None = None
+    salience_stages: tuple[tuple[float, Tensor], ...] = ()
 
     @property
     def spectra(self) -> Tensor:
@@ -74,10 +85,21 @@ class Trainee(nn.Module):
         self.model = model
         self.bins = None if all_bins else model.seen_bins
 
-    def forward(self, mix: Tensor) -> Masked:
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What `forward` takes of a batch: the mix, and for oracles the voice and its salience."""
+        if not (isinstance(self.model, JointModel) and self.model.is_oracle):
+            return (batch.mix,)
+        if batch.salience is None:
+            raise ValueError("an oracle needs data.pitch")
+        voice = batch.targets[:, self.model.settings.stems.index(VOICE)]
+        return batch.mix, voice, batch.salience.nan_to_num(0.0)
+
+    def forward(self, mix: Tensor, *truth: Tensor) -> Masked:
         """Transform the mix, run the networks of all stems."""
         settings = self.model.settings
         mixed = spectrum(mix, config=settings.stft)
+        if isinstance(self.model, JointModel):
+            return self._joint(self.model, mixed, truth)
         # A mono model takes each channel by itself.
         joined = mixed.shape[1] if settings.channels == 1 else None
         if not self.training:
@@ -92,6 +114,31 @@ class Trainee(nn.Module):
             tuple((weight, _together(masks, joined)) for weight, masks in given.stages),
             given.penalties,
         )
+
+    def _joint(self, model: JointModel, mixed: Tensor, given: Sequence[Tensor]) -> Masked:
+        """Of a model that gives salience too, which takes one channel."""
+        stems, config = model.settings.stems, model.settings.stft
+        truth = None
+        if given:
+            voice = magnitude_spectrum(given[0], config=config, bins=config.bins)
+            truth = Truth(voice[..., : self.bins if self.training else None, :], given[1])
+        if not self.training:
+            masks, salience = model.joint(mixed, stems=stems, truth=truth)
+            found = TrainingMasks(masks, salience=salience if model.gives_salience else None)
+            return _masked(found, mixed)
+        mixed = mixed[..., : self.bins, :]
+        return _masked(model.training_masks(mixed, stems=stems, truth=truth), mixed)
+
+
+def _masked(found: TrainingMasks, mixed: Tensor) -> Masked:
+    return Masked(
+        found.masks,
+        mixed,
+        stages=found.stages,
+        penalties=found.penalties,
+        salience=found.salience,
+        salience_stages=found.salience_stages,
+    )
 
 
 def _apart(mixed: Tensor, channels: int | None) -> Tensor:
@@ -109,7 +156,7 @@ class Objective:
     """A weighted sum of losses over the known targets of a batch.
 
     Args:
-        weights: by the names of `LOSSES`.
+        weights: by the names of `LOSSES` and `SALIENCE_LOSSES`.
         config: the transform of the spectra.
         counted: for each stem of the model whether it is learned; targets that hold another one
             do not count. None means all.
@@ -125,10 +172,14 @@ class Objective:
         config: STFTConfig,
         counted: Sequence[bool] | None = None,
     ) -> None:
-        unknown = sorted(set(weights) - set(LOSSES))
+        names = (*LOSSES, *SALIENCE_LOSSES)
+        unknown = sorted(set(weights) - set(names))
         if unknown:
-            raise ValueError(f"{unknown[0]} is no loss; there are {', '.join(LOSSES)}")
-        self.weights = dict(weights)
+            raise ValueError(f"{unknown[0]} is no loss; there are {', '.join(names)}")
+        self.weights = {name: weight for name, weight in weights.items() if name in LOSSES}
+        self.salience_weights = {
+            name: weight for name, weight in weights.items() if name in SALIENCE_LOSSES
+        }
         self.config = config
         self._left_out = None if counted is None else ~torch.tensor(counted)
 
@@ -149,6 +200,30 @@ class Objective:
         for name, penalty in masked.penalties.items():
             parts[name] = penalty
             total = total + penalty
+        if self.salience_weights and batch.salience is not None and masked.salience is not None:
+            cost, own = self._of_salience(masked.salience, batch.salience, batch.weights)
+            total, parts = total + cost, {**parts, **own}
+            for weight, estimate in masked.salience_stages:
+                cost, _ = self._of_salience(estimate, batch.salience, batch.weights)
+                total = total + weight * cost
+        return total, parts
+
+    def _of_salience(
+        self, estimate: Tensor, target: Tensor, weights: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """As `_loss`, a mean over the frames whose pitch is known."""
+        known = ~target.isnan().any(dim=1)
+        shares = known * weights[:, None]
+        shares = shares / shares.sum().clamp_min(1e-12)
+        there = target.nan_to_num(0.0)
+        parts = {
+            name: (SALIENCE_LOSSES[name](estimate, there) * shares).sum()
+            for name in self.salience_weights
+        }
+        total = sum(
+            (weight * parts[name] for name, weight in self.salience_weights.items()),
+            start=shares.new_zeros(()),
+        )
         return total, parts
 
     def _loss(self, masked: Masked, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

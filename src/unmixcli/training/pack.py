@@ -30,12 +30,13 @@ from unmixcli.data.tracks import (
     read_dataset,
     references,
 )
-from unmixcli.errors import InputError
+from unmixcli.errors import InputError, ResourceError
 from unmixcli.finished import finished_folder, write_text
 from unmixcli.models.catalogue import find_model
 from unmixcli.separation.session import open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
 from unmixcli.separation.stems import Request
+from unmixcli.training.pitch import VOICE, PitchLabels, Wanted, cached_labels
 from unmixcli.training.recipe import Network, Source
 
 Audio = NDArray[np.float32]
@@ -58,6 +59,7 @@ class PackedTrack:
         levels: `(rows, seconds)` root mean square of each second, linear.
         weight: how often it is drawn.
         loss_weight: of what is learned from it.
+        pitch: of its voice; None where it is not known, or not wanted.
     """
 
     name: str
@@ -66,6 +68,7 @@ class PackedTrack:
     levels: Audio
     weight: float = 1.0
     loss_weight: float = 1.0
+    pitch: PitchLabels | None = None
 
     @property
     def samples(self) -> int:
@@ -83,7 +86,12 @@ class _Layout:
 
 
 def pack_source(
-    source: Source, network: Network, *, cache: Path, notice: Notice = lambda _: None
+    source: Source,
+    network: Network,
+    *,
+    cache: Path,
+    notice: Notice = lambda _: None,
+    pitch: Wanted | None = None,
 ) -> list[PackedTrack]:
     """The tracks of a source, from the cache or decoded into it.
 
@@ -92,6 +100,7 @@ def pack_source(
         network: for stems, rate and channels.
         cache: folder of the packs; made if it is not there.
         notice: is told of every track that is decoded.
+        pitch: what is to be known of the voice; None leaves it out.
 
     Raises:
         InputError: for a data set that cannot be read, or has no track with a stem of the model.
@@ -106,7 +115,8 @@ def pack_source(
         if not folder.is_dir():
             notice(f"packing {track.name}")
             _write(folder, *_decoded(track, layout, teacher=source.teacher))
-        packed.append(_open(folder, track.name, source))
+        opened = _open(folder, track.name, source)
+        packed.append(_labelled(opened, track, folder, wanted=pitch, notice=notice))
     if not packed:
         raise InputError(
             f"{source.path} has no track with one of the stems {', '.join(layout.stems)}"
@@ -178,11 +188,45 @@ def _with_channels(audio: Audio, channels: int) -> Audio:
     return np.broadcast_to(mono, (channels, audio.shape[1]))
 
 
+def _labelled(
+    packed: PackedTrack, track: Track, folder: Path, *, wanted: Wanted | None, notice: Notice
+) -> PackedTrack:
+    """The track with the pitch of its voice."""
+    if wanted is None:
+        return packed
+
+    def voice() -> Audio | None:
+        if (VOICE,) not in packed.targets:
+            return None
+        row = np.asarray(packed.audio[packed.targets.index((VOICE,))], np.float32)
+        return np.asarray(row.mean(axis=0))
+
+    labels = cached_labels(
+        track, wanted, voice=voice, samples=packed.samples, pack=folder, notice=notice
+    )
+    return replace(packed, pitch=labels)
+
+
 def _write(folder: Path, targets: list[tuple[str, ...]], rows: Audio) -> None:
-    with finished_folder(folder) as temporary:
-        np.save(temporary / "audio.npy", rows.astype(np.float16))
-        np.save(temporary / "levels.npy", _levels(rows))
-        write_text(temporary / "pack.json", json.dumps({"targets": targets}))
+    try:
+        with finished_folder(folder) as temporary:
+            np.save(temporary / "audio.npy", rows.astype(np.float16))
+            np.save(temporary / "levels.npy", _levels(rows))
+            write_text(temporary / "pack.json", json.dumps({"targets": targets}))
+            if _is_whole(folder):
+                raise _OvertakenError
+    except (_OvertakenError, ResourceError):
+        # Another training wrote the same pack meanwhile, and may read it already.
+        if not _is_whole(folder):
+            raise
+
+
+class _OvertakenError(Exception):
+    """Somebody else was faster."""
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / "pack.json").is_file()
 
 
 def _levels(rows: Audio, seconds: int = 256) -> Audio:
@@ -203,13 +247,18 @@ def _open(folder: Path, name: str, source: Source) -> PackedTrack:
 
 
 def pack_all(
-    sources: Sequence[Source], network: Network, *, cache: Path, notice: Notice = lambda _: None
+    sources: Sequence[Source],
+    network: Network,
+    *,
+    cache: Path,
+    notice: Notice = lambda _: None,
+    pitch: Wanted | None = None,
 ) -> list[PackedTrack]:
     """The tracks of several sources; as `pack_source`."""
 
     def each() -> Iterator[PackedTrack]:
         for source in sources:
-            yield from pack_source(source, network, cache=cache, notice=notice)
+            yield from pack_source(source, network, cache=cache, notice=notice, pitch=pitch)
 
     return list(each())
 

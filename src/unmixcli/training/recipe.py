@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmixcli.errors import UsageError
-from unmixcli.models.card import Chunks, Licence, Name, Transform, Wiener
+from unmixcli.models.card import Chunks, Licence, Name, Pitch, Transform, Wiener
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,12 +59,20 @@ class Data(_Strict):
         validation: sources of the validation; without any, every `hold_out`-th training track.
         hold_out: see `validation`; 0 trains without validation.
         cache: folder of the packs; beside the recipe if it is relative.
+        pitch: where the pitch of the voice comes from: what people or scores wrote down alone
+            ("annotation"), or for tracks without that a tracker on the isolated voice ("swiftf0",
+            "pyin") or the salience that a model gives it ("teacher"); None leaves pitch out.
+        pitch_teacher: the model of "teacher".
+        pitch_blur_bins: standard deviation of the salience about each known pitch.
     """
 
     train: Annotated[tuple[Source, ...], Field(min_length=1)]
     validation: tuple[Source, ...] = ()
     hold_out: Annotated[int, Field(ge=0)] = 10
     cache: Path = Path("packs")
+    pitch: Literal["annotation", "swiftf0", "pyin", "teacher"] | None = None
+    pitch_teacher: str = "deep-salience-vocal"
+    pitch_blur_bins: Positive = 1.0
 
 
 class Excerpts(_Strict):
@@ -100,6 +108,7 @@ class Network(_Strict):
         architecture: an adapter of `models.adapters` that can be trained.
         parameters: of that architecture.
         residual: the stem that is the mix minus the others.
+        pitch: of a model that gives salience; its hop is that of the transform.
     """
 
     architecture: str
@@ -108,6 +117,7 @@ class Network(_Strict):
     sample_rate: Count = 44100
     channels: Annotated[int, Field(ge=1, le=2)] = 2
     stft: Transform = Transform(n_fft=4096, hop_samples=1024)
+    pitch: Pitch | None = None
     chunks: Chunks = Chunks(length=256, overlap=16)
     wiener: Wiener = Wiener()
     half: tuple[Literal["bf16", "fp16"], ...] = ()
@@ -117,6 +127,8 @@ class Network(_Strict):
     def _residual_is_a_stem(self) -> Network:
         if self.residual is not None and self.residual not in self.stems:
             raise ValueError(f"residual {self.residual!r} is none of {', '.join(self.stems)}")
+        if self.pitch is not None and self.pitch.hop_samples != self.stft.hop_samples:
+            raise ValueError(f"pitch.hop_samples must be that of stft, {self.stft.hop_samples}")
         return self
 
 
@@ -165,10 +177,13 @@ class Validation(_Strict):
     Attributes:
         every: steps between validations.
         seconds: of each validation track, from its loudest place on.
+        pitch_weight: of a model that gives pitch: dB that an overall accuracy of 1 is worth in the
+            score.
     """
 
     every: Count = 1000
     seconds: Positive = 20.0
+    pitch_weight: Annotated[float, Field(ge=0)] = 20.0
 
 
 class Export(_Strict):
@@ -187,7 +202,7 @@ class Recipe(_Strict):
     Attributes:
         name: of the model.
         seed: of everything that is drawn.
-        loss: weights by the names of `training.losses.LOSSES`.
+        loss: weights by the names of `training.losses.LOSSES` and `SALIENCE_LOSSES`.
         learned: the stems whose targets count in the loss; all if none are named.
         checkpoint_every: steps between checkpoints; what a kill can cost.
     """
@@ -210,6 +225,20 @@ class Recipe(_Strict):
     def _learned_are_stems(self) -> Recipe:
         if unknown := set(self.learned) - set(self.network.stems):
             raise ValueError(f"learned: {', '.join(sorted(unknown))} is no stem of the network")
+        return self
+
+    @model_validator(mode="after")
+    def _pitch_of_a_voice(self) -> Recipe:
+        if self.data.pitch is None:
+            if salience := [name for name in self.loss if name.endswith("_salience")]:
+                raise ValueError(f"loss.{salience[0]} needs data.pitch, say data.pitch='swiftf0'")
+            return self
+        if self.network.pitch is None:
+            raise ValueError(
+                "data.pitch needs a network that gives salience, a table network.pitch"
+            )
+        if "vocals" not in self.network.stems:
+            raise ValueError("data.pitch needs the stem vocals among network.stems")
         return self
 
 

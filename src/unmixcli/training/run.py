@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from unmixcli.dsp.salience import SalienceAxis
 from unmixcli.errors import InputError, ResourceError, UsageError
 from unmixcli.training import events
 from unmixcli.training.augment.chain import AUGMENTATIONS, Step, apply
@@ -25,6 +26,7 @@ from unmixcli.training.logs import LOG, LOG_HEADER, Logs
 from unmixcli.training.loop import Outcome, Trainer, ValidationSet, new_fabric
 from unmixcli.training.model import untrained_model
 from unmixcli.training.pack import PackedTrack, pack_all, resident
+from unmixcli.training.pitch import PitchGrid, Wanted
 from unmixcli.training.recipe import Recipe, Source
 
 # Share of an excerpt that is cut beyond it where augmentation may shorten it.
@@ -199,11 +201,16 @@ def prepare(
         UsageError, InputError, ResourceError: as `train`.
     """
     cache = place.base / recipe.data.cache
+    grid, wanted = _grid(recipe), _wanted(recipe)
 
     def packed(sources: Sequence[Source]) -> list[PackedTrack]:
         placed = [s.model_copy(update={"path": place.base / s.path}) for s in sources]
         return pack_all(
-            placed, recipe.network, cache=cache, notice=lambda m: listener(events.Noticed(m))
+            placed,
+            recipe.network,
+            cache=cache,
+            notice=lambda m: listener(events.Noticed(m)),
+            pitch=wanted,
         )
 
     training = packed(recipe.data.train)
@@ -217,10 +224,26 @@ def prepare(
     training = resident(training, place.device)
     return Prepared(
         _source(recipe, training),
-        list(validation_batches(held, stems=stems, samples=samples)),
+        list(validation_batches(held, stems=stems, samples=samples, grid=grid)),
         len(training),
         sum(track.samples for track in training) / rate,
     )
+
+
+def _grid(recipe: Recipe) -> PitchGrid | None:
+    """The frames and bins of pitch, if the recipe learns any."""
+    pitch = recipe.network.pitch
+    if recipe.data.pitch is None or pitch is None:
+        return None
+    axis = SalienceAxis(pitch.f_min_hz, pitch.bins_per_octave, pitch.bins)
+    return PitchGrid(pitch.hop_samples, axis, recipe.data.pitch_blur_bins)
+
+
+def _wanted(recipe: Recipe) -> Wanted | None:
+    grid, source = _grid(recipe), recipe.data.pitch
+    if grid is None or source is None:
+        return None
+    return Wanted(source, grid, recipe.network.sample_rate, recipe.data.pitch_teacher)
 
 
 def split_off(
@@ -238,6 +261,13 @@ def _source(recipe: Recipe, tracks: Sequence[PackedTrack]) -> ExcerptSource:
     samples = _whole_frames(recipe, excerpts.seconds)
     chain = _chain(recipe)
     changes_length = any(not AUGMENTATIONS[step.name].keeps_length for step in chain)
+    grid = _grid(recipe)
+    moved = [step.name for step in chain if AUGMENTATIONS[step.name].level == "track"]
+    if grid is not None and moved:
+        raise UsageError(
+            f"augment: {moved[0]} moves time or pitch, and labels of pitch do not follow; "
+            "leave it out, or data.pitch"
+        )
     drawing = Drawing(
         samples=samples,
         batch=excerpts.batch,
@@ -245,6 +275,7 @@ def _source(recipe: Recipe, tracks: Sequence[PackedTrack]) -> ExcerptSource:
         active=excerpts.active,
         seed=recipe.seed,
         spare=round(_SPARE * samples) if changes_length else 0,
+        grid=grid,
     )
 
     def augment(rows: Tensor, random: np.random.Generator) -> Tensor:

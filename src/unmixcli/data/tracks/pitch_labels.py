@@ -13,13 +13,15 @@ from unmixcli.data.tracks.model import Track
 from unmixcli.errors import InputError
 
 CSV = "f0_csv"
-"""Lines of `time_s, f0_hz`."""
+"""Lines of `time_s, f0_hz`; below the header of `unmix pitch`, with a third column."""
 
 IKALA = "f0_ikala"
 """One MIDI number a line and 32 ms, without overlap; 0 is unvoiced (Chan et al. 2015)."""
 
 MIR1K = "f0_mir1k"
 """One MIDI number a line and 20 ms, of frames of 40 ms; 0 is unvoiced (Hsu & Jang 2010)."""
+
+_HEADER = ["time", "frequency", "confidence"]
 
 VOICE_KINDS = (CSV, IKALA, MIR1K)
 """Kinds of annotations that hold the pitch of the voice."""
@@ -59,6 +61,8 @@ def read_f0(track: Track) -> tuple[NDArray[np.float64], NDArray[np.float64]] | N
 def _numbers(path: Path, *, columns: int) -> NDArray[np.float64]:
     try:
         lines = path.read_text(encoding="utf-8").replace(",", " ").split("\n")
+        if lines[0].split() == _HEADER:
+            lines, columns = lines[1:], len(_HEADER)
         rows = [[float(word) for word in line.split()] for line in lines if line.strip()]
     except (OSError, ValueError) as error:
         raise InputError(f"The pitch annotation {path} cannot be read: {error}.") from error

@@ -1,0 +1,289 @@
+"""The batch of `unmix pitch`: each track by itself; one that fails leaves the others alone."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from unmixcli.audio.blocks import Block
+from unmixcli.audio.read import AudioReader, open_audio, spool_stdin
+from unmixcli.batch.events import (
+    Event,
+    Failed,
+    Finished,
+    Listener,
+    Noticed,
+    Progress,
+    Skipped,
+    Started,
+    StemWritten,
+    Summary,
+)
+from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done, written_beside
+from unmixcli.batch.plan import TrackPlan
+from unmixcli.batch.runner import Cancelled, model_fingerprint
+from unmixcli.batch.threads import ReadAhead
+from unmixcli.errors import InputError, ResourceError, TruncatedError, UnmixError, debugging
+from unmixcli.models.weights import sha256
+from unmixcli.pitch.finder import PitchFinder
+from unmixcli.pitch.results import PitchReport, PitchWriter, wants_stem
+from unmixcli.pitch.session import PitchSession, TrackAudio, settings_of
+from unmixcli.pool import run_all
+from unmixcli.version import __version__
+
+
+@dataclass(frozen=True)
+class PitchSettings:
+    """Everything that a run is told.
+
+    Attributes:
+        session: the method, ready.
+        start_s: where each track begins.
+        duration_s: how much of each; None is all.
+        downmix: whether more than two channels are mixed down.
+        existing: what happens where outputs are: "refuse", "skip" what is done, "overwrite".
+        verbose: whether it is told how much of each is voiced.
+    """
+
+    session: PitchSession
+    start_s: float = 0.0
+    duration_s: float | None = None
+    downmix: bool = False
+    existing: str = "refuse"
+    verbose: bool = False
+
+
+class PitchBatch:
+    """Tracks in, files and events out.
+
+    Attributes:
+        unvoiced: labels of tracks in which there was no pitch.
+    """
+
+    def __init__(
+        self, settings: PitchSettings, *, listener: Listener, total: int, stdin: BinaryIO
+    ) -> None:
+        self.unvoiced: list[str] = []
+        self._settings = settings
+        self._listener = listener
+        self._total = total
+        self._stdin = stdin
+        self._summary = Summary()
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+        self._model_sha256 = model_fingerprint(settings.session.choice.model)
+
+    def run(self, plans: Sequence[TrackPlan], *, jobs: int) -> Summary:
+        """Do every track; a KeyboardInterrupt stops all of it and leaves no partial file."""
+        alone = [item for item in enumerate(plans) if jobs == 1 or item[1].track.path is None]
+        for item in alone:
+            self._track(*item)
+        others = [item for item in enumerate(plans) if item not in alone]
+        run_all(lambda item: self._track(*item), others, jobs=jobs, stop=self._cancelled.set)
+        return self._summary
+
+    def _tell(self, event: Event) -> None:
+        with self._lock:
+            self._summary.count(event)
+            self._listener(event)
+
+    def _track(self, index: int, plan: TrackPlan) -> None:
+        label = plan.track.label
+        try:
+            if plan.track.problem:
+                raise InputError(plan.track.problem)
+            with self._source(plan) as source:
+                self._one(index, plan, source)
+        except Cancelled:
+            return
+        except UnmixError as error:
+            self._tell(Failed(index, label, str(error)))
+        except MemoryError:
+            self._tell(Failed(index, label, f"{label}: out of memory"))
+        except Exception as error:
+            if debugging():
+                traceback.print_exc()
+            kind = type(error).__name__
+            self._tell(Failed(index, label, f"{label}: internal error ({kind}: {error})"))
+
+    @contextmanager
+    def _source(self, plan: TrackPlan) -> Iterator[Path]:
+        if plan.track.path is not None:
+            yield plan.track.path
+            return
+        with tempfile.TemporaryDirectory(prefix="unmix-") as folder:
+            spooled = spool_stdin(self._stdin, Path(folder))
+            try:
+                yield spooled
+            except UnmixError as error:
+                raise type(error)(str(error).replace(str(spooled), "stdin")) from error
+
+    def _one(self, index: int, plan: TrackPlan, source: Path) -> None:
+        started = time.perf_counter()
+        fingerprint = self._fingerprint(source, plan)
+        if self._settings.existing == "skip" and (done := is_done(plan.manifest, fingerprint)):
+            self._note(plan, silent=any(output.silent for output in done.outputs.values()))
+            self._tell(Skipped(index, plan.track.label, done.warning))
+            return
+        self._check_existing(plan)
+        with self._open(source) as reader:
+            report, seconds, warning = self._found(index, plan, source, reader)
+        warning = warning.replace(str(source), plan.track.label)
+        _manifest(plan, fingerprint, report, warning, reader.info.sample_rate).write(plan.manifest)
+        self._note(plan, silent=not report.voiced)
+        for name, path in report.paths.items():
+            self._tell(
+                StemWritten(
+                    index, name, path, report.steps, report.confidence, silent=not report.voiced
+                )
+            )
+        if self._settings.verbose:
+            self._tell(Noticed(_in_words(report), plan.track.label))
+        elapsed, rate = time.perf_counter() - started, reader.info.sample_rate
+        label = plan.track.label
+        self._tell(Finished(index, label, elapsed, seconds, sample_rate=rate, warning=warning))
+
+    def _fingerprint(self, source: Path, plan: TrackPlan) -> Fingerprint:
+        try:
+            digest = sha256(source)
+        except FileNotFoundError:
+            raise InputError(f"{source}: no such file") from None
+        except OSError as error:
+            raise InputError(f"{source}: cannot be read: {error.strerror}") from error
+        settings, choice = self._settings, self._settings.session.choice
+        return Fingerprint(
+            input_sha256=digest,
+            model=choice.model.name,
+            model_sha256=self._model_sha256,
+            settings={
+                **settings_of(choice),
+                "outputs": list(plan.outputs),
+                "start_s": settings.start_s,
+                "duration_s": settings.duration_s,
+                "downmix": settings.downmix,
+                "device": settings.session.device.type,
+            },
+            version=__version__,
+        )
+
+    def _check_existing(self, plan: TrackPlan) -> None:
+        if self._settings.existing == "overwrite":
+            return
+        resumed = self._settings.existing == "skip"
+        ours = written_beside(plan.manifest.parent) if resumed else set()
+        hint = "was not written by unmix; add --overwrite to replace it"
+        if not resumed:
+            hint = "is there already; add --overwrite, or --skip-existing to keep what is done"
+        for path in plan.outputs.values():
+            if path.exists() and str(path.relative_to(plan.manifest.parent)) not in ours:
+                raise ResourceError(f"{path}: {hint}")
+
+    def _open(self, source: Path) -> AudioReader:
+        return open_audio(
+            source,
+            start_s=self._settings.start_s,
+            duration_s=self._settings.duration_s,
+            downmix=self._settings.downmix,
+        )
+
+    def _again(self, source: Path) -> Iterator[Block]:
+        """The track once more, for a first look; what is wrong with it is told by the second."""
+        with self._open(source) as reader, suppress(TruncatedError):
+            for block in reader.blocks():
+                self._check_cancelled()
+                yield block
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def _found(
+        self, index: int, plan: TrackPlan, source: Path, reader: AudioReader
+    ) -> tuple[PitchReport, float, str]:
+        """The files written, the seconds of the track, and why it is not whole."""
+        rate, channels, session = reader.info.sample_rate, reader.channels, self._settings.session
+        duration = None if reader.samples is None else reader.samples / rate
+        self._tell(Started(index, self._total, plan.track.label, duration, rate, channels))
+        track = TrackAudio(rate, channels, lambda: self._again(source))
+        with (
+            session.finder(
+                track,
+                stem=wants_stem(tuple(plan.outputs)),
+                notice=lambda message: self._tell(Noticed(message, plan.track.label)),
+            ) as finder,
+            PitchWriter(
+                plan.outputs,
+                finder=finder,
+                step_ms=session.choice.options.step_ms,
+                sample_rate=rate,
+                channels=channels,
+            ) as writer,
+        ):
+            seconds, warning = self._stream(index, finder, reader, writer)
+            report = writer.finish()
+            # From here on the old manifest speaks of files that are being replaced.
+            plan.manifest.unlink(missing_ok=True)
+        return report, seconds, warning
+
+    def _stream(
+        self, index: int, finder: PitchFinder, reader: AudioReader, writer: PitchWriter
+    ) -> tuple[float, str]:
+        rate, position, warning = reader.info.sample_rate, 0, ""
+        duration = None if reader.samples is None else reader.samples / rate
+        with ReadAhead(reader.blocks()) as blocks:
+            try:
+                for block in blocks:
+                    self._check_cancelled()
+                    writer.write(finder.push(block))
+                    position += block.shape[-1]
+                    self._tell(Progress(index, position / rate, duration))
+            except TruncatedError as error:
+                warning = str(error)
+        if not position:
+            raise InputError("no sample of it could be decoded")
+        writer.write(finder.finish())
+        return position / rate, warning
+
+    def _note(self, plan: TrackPlan, *, silent: bool) -> None:
+        if silent:
+            with self._lock:
+                self.unvoiced.append(plan.track.label)
+
+
+def _manifest(
+    plan: TrackPlan, fingerprint: Fingerprint, report: PitchReport, warning: str, rate: int
+) -> Manifest:
+    """What is beside the files; `samples` are frames, `silent` is a track without pitch."""
+    folder = plan.manifest.parent
+    outputs = {
+        name: OutputRecord(
+            file=str(path.relative_to(folder)),
+            bytes=path.stat().st_size,
+            samples=report.steps,
+            peak=report.confidence,
+            silent=not report.voiced,
+        )
+        for name, path in report.paths.items()
+    }
+    return Manifest(
+        input=plan.track.label,
+        fingerprint=fingerprint,
+        sample_rate=rate,
+        gain_db=0.0,
+        outputs=outputs,
+        warning=warning,
+    )
+
+
+def _in_words(report: PitchReport) -> str:
+    share = f"{report.voiced} of {report.steps} frames are voiced"
+    if not report.voiced:
+        return share
+    return f"{share}, from {report.lowest_hz:.1f} to {report.highest_hz:.1f} Hz"
