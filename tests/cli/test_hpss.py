@@ -45,7 +45,7 @@ def test_needs_no_option(unmix: Unmix, song: Path, monkeypatch: pytest.MonkeyPat
     assert outcome.out.splitlines()[0] == "median: harmonic, percussive on cpu"
     folder = song.parent / "separated" / song.stem
     written = sorted(path.name for path in folder.iterdir())
-    assert written == [f"{song.stem}.unmix.json", "harmonic.wav", "percussive.wav"]
+    assert written == [f"{song.stem}.hpss.unmix.json", "harmonic.wav", "percussive.wav"]
     harmonic, percussive = stems_of(folder, *PAIR)
     assert np.abs(harmonic + percussive - read(song)).max() < 1e-4
     # The clicks.
@@ -85,7 +85,7 @@ def test_what_is_done_is_skipped_until_an_option_changes(
 
 def test_manifest_names_the_method(unmix: Unmix, song: Path, tmp_path: Path) -> None:
     assert unmix("hpss", song, "-o", tmp_path, "--method", "hpr", "--margin", "3").code == 0
-    manifest = json.loads((tmp_path / song.stem / f"{song.stem}.unmix.json").read_text())
+    manifest = json.loads((tmp_path / song.stem / f"{song.stem}.hpss.unmix.json").read_text())
     fingerprint = manifest["fingerprint"]
     assert fingerprint["model"] == "hpr"
     assert fingerprint["settings"]["options"]["margin"] == 3.0
@@ -137,7 +137,7 @@ def test_plot(unmix: Unmix, song: Path, tmp_path: Path) -> None:
     [
         (["--method", "htdemucs"], "--method htdemucs: has no stems harmonic and percussive"),
         (["--method", "kam", "--margin", "2"], "--margin: kam has none"),
-        (["--margin", "0.5"], "--margin 0.5: must be a number of at least 1"),
+        (["--margin", "0.5"], "--margin 0.5: must be a number from 1 to 1e+06"),
         (["--stems", "vocals"], "median has no stem 'vocals'"),
         (["--setting", "3"], "--setting"),
         (["--phase", "none"], "--phase"),
@@ -176,3 +176,21 @@ def test_help_imports_nothing_heavy(unmix: Unmix) -> None:
         "import sys, unmixcli.cli.hpss; assert not {'torch', 'numpy', 'numba'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_it_goes_beside_what_separate_wrote(
+    unmix: Unmix, song: Path, tmp_path: Path, small_model: Path
+) -> None:
+    words = ("--out", tmp_path / "out", "--skip-existing")
+    assert unmix("hpss", song, *words).code == 0
+    assert unmix("separate", song, "--model", small_model, *words).code == 0
+    again = unmix("hpss", song, "--phase", "mixture", *words)
+    assert again.code == 0, again.err
+    assert "up to date" in again.out
+    assert "up to date" in unmix("separate", song, "--model", small_model, *words).out
+
+
+def test_a_margin_has_an_end(unmix: Unmix, song: Path, tmp_path: Path) -> None:
+    outcome = unmix("hpss", song, "--margin", "1e300", "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert "must be a number from 1 to 1e+06" in outcome.err

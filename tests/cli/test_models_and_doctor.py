@@ -37,9 +37,17 @@ def test_list_of_a_stem_as_json(unmix: Unmix) -> None:
         )
     }
     assert "spleeter-2stems" not in told
-    assert told["umx"] == "unmix models pull umx --accept-licence"
-    assert told["umxl"] == "unmix models pull umxl --accept-licence"
-    assert told["umxhq"] == "unmix models pull umxhq"
+    # Whoever copies it is still asked for the licence.
+    assert told["umxl"] == "unmix models pull umxl"
+
+
+def test_models_that_give_pitch_are_listed_by_it(unmix: Unmix) -> None:
+    listed = unmix("models", "list", "--stem", "pitch", "--json")
+    models = [json.loads(line) for line in listed.out.splitlines()]
+    assert {"deep-salience-vocal", "deep-salience-multif0"} <= {m["name"] for m in models}
+    assert all(model["pitch"] for model in models)
+    foot = unmix("models", "list").out.splitlines()[-1]
+    assert "deep-salience" not in foot, "what cannot separate is not what to begin with"
 
 
 def test_show_prints_the_card(unmix: Unmix) -> None:

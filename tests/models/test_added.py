@@ -89,6 +89,15 @@ def test_nothing_is_replaced(tmp_path: Path, user: Path) -> None:
     assert (there / "vocals.safetensors").stat().st_mtime_ns == before
 
 
+def test_no_model_of_the_catalogue_is_replaced_by_another(tmp_path: Path, user: Path) -> None:
+    make_model(tmp_path / "builtin" / "known")
+    with pytest.raises(UsageError, match="the catalogue has another model of this name"):
+        add(str(make_model(tmp_path / "given" / "known", seed=1)))
+    assert not (user / "known").exists()
+    # The same weights may be kept as a copy.
+    assert add(str(make_model(tmp_path / "same" / "known"))).folder == user / "known"
+
+
 def test_damaged_weights_are_not_added(tmp_path: Path, user: Path) -> None:
     given = make_model(tmp_path / "mine")
     (given / "vocals.safetensors").write_bytes(b"damaged")

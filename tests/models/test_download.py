@@ -104,6 +104,15 @@ def test_too_long_a_length_does_not_matter_where_the_size_is_known(
     assert part.read_bytes() == CONTENT
 
 
+def test_another_answer_does_not_cost_what_is_here(server: Server, part: Path) -> None:
+    server.files["/weights.pth"] = b'{"error": "rate limited"}'
+    server.ranges = False
+    part.write_bytes(CONTENT[:1000])
+    with pytest.raises(TransferError, match=f"offers 25 bytes, not the {len(CONTENT)}"):
+        download(server.url, part, size=len(CONTENT))
+    assert part.read_bytes() == CONTENT[:1000]
+
+
 def test_without_a_length_the_end_is_the_end(server: Server, part: Path) -> None:
     server.faults = [Fault(announce=None)]
     download(server.url, part)
@@ -156,6 +165,9 @@ def test_a_web_page_is_no_file_and_costs_nothing(server: Server, part: Path) -> 
         ("text/html; charset=utf-8", b"<script>location='/login'</script>", True),
         ("text/html", b"\xef\xbb\xbf<!-- portal -->", True),
         ("application/octet-stream", b"<html>", True),
+        ("application/xml", b"<portal/>", True),
+        ("application/octet-stream", b'<?xml version="1.0"?><html>', True),
+        ("application/octet-stream", b"<!-- portal --><html>", True),
         # A server that calls everything HTML, and a file that happens to begin so.
         ("text/html", b"PK\x03\x04", False),
         ("application/octet-stream", b"<\x00\x00\x00\x00\x00\x00\x00{", False),
@@ -167,6 +179,11 @@ def test_pages_are_told_from_files(kind: str, beginning: bytes, page: bool) -> N
     response: Any = SimpleNamespace(headers=answer)
     with pytest.raises(TransferError) if page else nullcontext():
         module._refuse_page(response, beginning)
+
+
+def test_what_a_server_says_is_fit_for_a_terminal() -> None:
+    said = module._in_a_line("infinite loop.\nFound \x1b[31m\x00 é")
+    assert said == "infinite loop. Found [31m é"
 
 
 def test_nobody_there(part: Path) -> None:

@@ -68,7 +68,7 @@ def test_tracker_on_the_file(unmix: Unmix, song: Path, tmp_path: Path) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.splitlines()[0] == "swiftf0: f0.csv on cpu"
     assert "of 101 frames are voiced, from 2" in outcome.out
-    assert files(tmp_path / "out") == [f"{song.stem}.f0.csv", f"{song.stem}.unmix.json"]
+    assert files(tmp_path / "out") == [f"{song.stem}.f0.csv", f"{song.stem}.pitch.unmix.json"]
     f0 = read_f0(tmp_path / "out" / f"{song.stem}.f0.csv")
     np.testing.assert_allclose(f0.times_s, np.arange(101) / 100)
     assert not f0.voiced[:28].any()
@@ -95,7 +95,15 @@ def test_every_file_of_a_model(unmix: Unmix, song: Path, known: str, tmp_path: P
     out = tmp_path / "out"
     words = ["--polyphonic", "--midi", "--plot", "--salience", "--stems", "--viterbi"]
     assert unmix("pitch", song, "-m", known, "-o", out, *words).code == 0
-    ends = ["f0.csv", "mid", "multif0.txt", "pitch.png", "salience.npz", "unmix.json", "vocals.wav"]
+    ends = [
+        "f0.csv",
+        "mid",
+        "multif0.txt",
+        "pitch.png",
+        "pitch.unmix.json",
+        "salience.npz",
+        "vocals.wav",
+    ]
     assert files(out) == [f"{song.stem}.{end}" for end in ends]
     assert np.abs(cents(read_f0(out / f"{song.stem}.f0.csv").f0_hz, 220.0)).max() < 5
     lines = (out / f"{song.stem}.multif0.txt").read_text().splitlines()

@@ -42,6 +42,7 @@ def plan_tracks(
     template: str,
     extension: str,
     model: str,
+    kind: str = "",
 ) -> list[TrackPlan]:
     """Name every file that a run will write.
 
@@ -53,6 +54,7 @@ def plan_tracks(
         template: with the fields of `FIELDS`.
         extension: without a dot.
         model: for `{model}`.
+        kind: of work, in the manifests' names, so that two kinds do not lose each other's.
 
     Raises:
         UsageError: for an unknown field, a path that leads out of `folder`, or two files of one
@@ -63,7 +65,7 @@ def plan_tracks(
         if not name or name in {".", ".."} or "/" in name or "\0" in name:
             raise UsageError(f"{name!r} cannot be the name of a file; give the sum another name")
     plans = [
-        _plan(track, outputs, folder, template, {"ext": extension, "model": model})
+        _plan(track, outputs, folder, template, {"ext": extension, "model": model}, kind)
         for track in tracks
     ]
     _check_collisions(plans)
@@ -76,6 +78,7 @@ def _plan(
     folder: Path,
     template: str,
     fields: Mapping[str, str],
+    kind: str,
 ) -> TrackPlan:
     source_ext = track.path.suffix.lstrip(".") if track.path else ""
     values = {
@@ -88,7 +91,8 @@ def _plan(
     base = folder if "{dir}" in template else folder / track.folder
     paths = {name: base / _short(template.format(stem=name, **values)) for name in outputs}
     parent = Path(os.path.commonpath([path.parent for path in paths.values()]))
-    return TrackPlan(track, paths, parent / _short(track.name + MANIFEST_SUFFIX))
+    suffix = f".{kind}{MANIFEST_SUFFIX}" if kind else MANIFEST_SUFFIX
+    return TrackPlan(track, paths, parent / _short(track.name + suffix))
 
 
 def _directory(track: InputTrack) -> str:

@@ -17,6 +17,7 @@ from unmixcli.hpss.session import HPSSOptions, open_hpss, select_method
 from unmixcli.hpss.spectrograms import check_plotting, plot_spectrograms
 from unmixcli.separation.device import resolve_device
 
+KIND = "hpss"
 PLOT_SUFFIX = ".spectrograms.png"
 
 
@@ -52,7 +53,8 @@ def run(arguments: Arguments) -> int:
         session = open_hpss(choice, plan, options=options, device=device)
         return replace(session, measured=arguments.verbose)
 
-    return run_work(arguments, Work(choice, plan, check, ready, _plot if arguments.plot else None))
+    work = Work(choice, plan, check, ready, _plot if arguments.plot else None, kind=KIND)
+    return run_work(arguments, work)
 
 
 def _check_plot(arguments: Arguments) -> None:
@@ -65,5 +67,5 @@ def _check_plot(arguments: Arguments) -> None:
 def _plot(plans: Sequence[TrackPlan], summary: Summary) -> None:
     for plan in plans:
         if plan.track.label not in summary.failures:
-            base = plan.manifest.name.removesuffix(MANIFEST_SUFFIX)
+            base = plan.manifest.name.removesuffix(f".{KIND}{MANIFEST_SUFFIX}")
             plot_spectrograms(plan.outputs, plan.manifest.with_name(base + PLOT_SUFFIX))

@@ -74,7 +74,8 @@ def print_card(name: str, *, as_json: bool) -> None:
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    # Digests and addresses are to be compared and copied.
+    table.add_column(overflow="fold")
     for field, value in facts.items():
         table.add_row(field, value if isinstance(value, str) else json.dumps(value))
     Console().print(table)
@@ -133,7 +134,7 @@ def verify_models(names: Sequence[str] | None) -> int:
             verify_installed(model.card, model.folder)
         except ModelError as error:
             damaged += 1
-            print(f"PROBLEM {model.name}: {error}")
+            print(f"PROBLEM {error}")
         else:
             print(f"ok      {model.name}{_weak_proof(model)}")
     return 1 if damaged else 0
@@ -224,7 +225,7 @@ def _lasting(name: str) -> str:
 
 
 class _DownloadBars(Bars):
-    """A bar for each file; nothing where stderr is no terminal."""
+    """A bar for each file; where stderr is no terminal, a line as each begins."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -245,6 +246,8 @@ class _DownloadBars(Bars):
         with self._naming:
             if name not in self._files:
                 self._files[name] = self.add_task(name)
+                if self.disable:
+                    print(f"downloading {name}", file=sys.stderr)
             self.update(self._files[name], completed=done, total=total)
 
 
@@ -256,17 +259,21 @@ def _stay_offline(offline: bool) -> None:
 def _ask_for_licences(cards: Sequence[Card], accepted: bool, *, command: str) -> None:
     """Agree to non-commercial terms, once a model: by option, or on a terminal by an answer."""
     asked = [card for card in cards if not has_agreed(card)]
-    terms = "; ".join(f"{card.name}: {card.licence.name}" for card in asked)
+    terms = "; ".join(f"{card.name}: {_terms(card)}" for card in asked)
     if asked and not accepted and not _is_terminal():
         raise UsageError(
             f"these weights are not for commercial use, or their terms are not stated ({terms}); "
             f"to agree: unmix models {command} --accept-licence"
         )
     for card in asked:
-        print(f"{card.name}: {card.licence.name}. {card.licence.note}", file=sys.stderr)
+        print(f"{card.name}: {_terms(card)}", file=sys.stderr)
         if not accepted and not typer.confirm("Agree?", err=True):
             raise UsageError(f"{card.name} is not downloaded: its terms were not agreed to")
         agree(card)
+
+
+def _terms(card: Card) -> str:
+    return ". ".join(filter(None, (card.licence.name, card.licence.note)))
 
 
 def _is_terminal() -> bool:
@@ -291,11 +298,16 @@ _UNRANKED = {
 
 def _print_foot(models: Sequence[Model], note: str) -> None:
     absent = [model for model in models if not model.installed]
-    absent.sort(key=lambda model: not model.card.licence.commercial)
+    absent.sort(key=_first_to_try)
     lines = [note] if note else []
     lines += [f"To install one: {obtain_command(absent[0].card)}"] if absent else []
     if lines:
         print("", *lines, sep="\n")
+
+
+def _first_to_try(model: Model) -> tuple[bool, bool, float]:
+    """Free models that separate, the best for vocals first."""
+    return not model.card.licence.commercial, not model.card.stems, -model.score(["vocals"])
 
 
 def _default_name() -> str | None:
@@ -329,6 +341,7 @@ def _summary(model: Model, *, is_default: bool) -> dict[str, object]:
         "name": model.name,
         "title": card.title,
         "stems": card.stems,
+        "pitch": card.pitch is not None,
         "installed": model.installed,
         "default": is_default,
         "size": model.size,

@@ -186,4 +186,5 @@ def _plans(
         template=arguments.name.replace(".{ext}", ""),
         extension="",
         model=model,
+        kind="pitch",
     )

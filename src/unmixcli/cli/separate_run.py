@@ -52,6 +52,7 @@ class Work:
         check: refuses options that do not fit it, without loading anything.
         open: makes it ready.
         after: is given the tracks and what became of them, if anything follows.
+        kind: as of `plan_tracks`.
     """
 
     choice: Choice
@@ -59,6 +60,7 @@ class Work:
     check: Callable[[], object]
     open: Callable[[], Ready]
     after: Callable[[Sequence[TrackPlan], Summary], None] | None = None
+    kind: str = ""
 
 
 def run(arguments: Arguments) -> int:
@@ -100,7 +102,7 @@ def run_work(arguments: BatchArguments, work: Work) -> int:
         bitrate_kbps=arguments.bitrate,
     )
     with _out_folder(arguments) as folder:
-        plans = _plans(arguments, folder, work.plan, written, model=work.choice.model.name)
+        plans = _plans(arguments, folder, work, written)
         with open_display(
             json=arguments.json, quiet=arguments.quiet, to_stderr=arguments.to_stdout
         ) as display:
@@ -190,7 +192,7 @@ def _out_folder(arguments: BatchArguments) -> Iterator[Path]:
 
 
 def _plans(
-    arguments: BatchArguments, folder: Path, plan: OutputPlan, written: OutputFormat, *, model: str
+    arguments: BatchArguments, folder: Path, work: Work, written: OutputFormat
 ) -> list[TrackPlan]:
     if arguments.inputs.count(STDIN) > 1:
         raise UsageError("standard input (-) can be named once")
@@ -199,9 +201,10 @@ def _plans(
         raise UsageError(f"--out - takes one input, not {len(tracks)}")
     return plan_tracks(
         tracks,
-        outputs=plan.outputs,
+        outputs=work.plan.outputs,
         folder=folder,
         template=arguments.name,
         extension=written.extension,
-        model=model,
+        model=work.choice.model.name,
+        kind=work.kind,
     )

@@ -44,6 +44,8 @@ CLASSICAL: Mapping[str, str] = MappingProxyType(
 )
 """Methods that need no weights, and where they come from."""
 
+# Its square is compared with shares of single precision.
+_LARGEST_MARGIN = 1e6
 _MARGINS: Mapping[str, float] = MappingProxyType({"median": 1.0, "hpr": 2.0})
 _TRANSFORMS: Mapping[str, STFTConfig] = MappingProxyType(
     {"median": LIBROSA, "kam": SETTINGS[1], "kam-published": SETTINGS[1]}
@@ -169,6 +171,8 @@ def open_hpss(
     model = choice.model
     if model.name in CLASSICAL:
         place = resolve_device(device, card=model.card)
+        # Named or not, the mix's phase is the same result.
+        options = replace(options, phase=options.phase or "mixture")
         return HPSSSession(model, plan, options, place)
     return open_session(choice, plan, device=device, options=SpectralOptions(phase=options.phase))
 
@@ -191,8 +195,10 @@ def _check_options(name: str, options: HPSSOptions) -> None:
     if options.margin is not None:
         if name not in _MARGINS:
             raise UsageError(f"--margin: {name} has none; {' and '.join(_MARGINS)} have one")
-        if not 1 <= options.margin < math.inf:
-            raise UsageError(f"--margin {options.margin:g}: must be a number of at least 1")
+        if not 1 <= options.margin <= _LARGEST_MARGIN:
+            raise UsageError(
+                f"--margin {options.margin:g}: must be a number from 1 to {_LARGEST_MARGIN:g}"
+            )
     if options.setting is not None:
         if name not in _TRANSFORMS:
             raise UsageError(f"--setting: {name} has none; {', '.join(_TRANSFORMS)} have one")

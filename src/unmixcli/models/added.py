@@ -279,11 +279,30 @@ def _new_model(card: Card, path: Path) -> Model:
 
 
 def _copied(card: Card, files: Iterable[Path], *, origin: str) -> Model:
+    _check_name(card)
     with finished_folder(_free_folder(card)) as folder:
         for path in files:
             shutil.copyfile(path, folder / path.name)
         _mark(folder, origin)
     return find_model(card.name)
+
+
+def _check_name(card: Card) -> None:
+    """Refuse to stand in for a model of the catalogue with other weights."""
+    known = [
+        model
+        for model in list_models()
+        if model.name == card.name and not model.folder.is_relative_to(user_folder())
+    ]
+    if known and _identity(known[0].card) != _identity(card):
+        raise UsageError(
+            f"{card.name}: the catalogue has another model of this name; give this one a name of "
+            f"its own in its {CARD_NAME}"
+        )
+
+
+def _identity(card: Card) -> list[tuple[str, str]]:
+    return [(file.name, file.expected_hash or file.tail_md5 or "") for file in card.files]
 
 
 def _free_folder(card: Card) -> Path:

@@ -274,6 +274,8 @@ def able_models(stems: Sequence[str]) -> list[Model]:
     models = list_models()
     if able := [model for model in models if model.has(stems)]:
         return able
+    if tuple(stems) == ("pitch",):
+        return [model for model in models if model.card.pitch is not None]
     known = ", ".join(sorted({stem for model in models for stem in model.card.stems}))
     noun = "stem" if len(stems) == 1 else "stems"
     raise UsageError(f"no model has the {noun} {', '.join(stems)}; known are {known}")

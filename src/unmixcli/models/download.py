@@ -34,7 +34,8 @@ WEB_PAGE = (
     "in first"
 )
 
-_PAGES = ("text/html", "application/xhtml+xml")
+_PAGES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
+_PAGE_STARTS = (b"<!doctype html", b"<html", b"<?xml", b"<!--")
 
 
 class TransferError(Exception):
@@ -70,13 +71,17 @@ def download(
     if size is not None and have >= size:
         return
     with _opened(address, have, timeout_s=timeout_s) as response:
+        lost = have if response.status != 206 else 0
         have = have if response.status == 206 else 0
-        total = size if size is not None else _announced(response, have)
+        announced = _announced(response, have)
+        total = announced if size is None else size
         check_space(part.parent, (total or 0) - have, what=part.name)
         blocks = _blocks(response)
         first = next(blocks, b"")
         # Before what is here already is given up for it.
         _refuse_page(response, first)
+        if lost and None not in (size, announced) and announced != size:
+            raise TransferError(f"offers {announced} bytes, not the {size} of the file")
         with part.open("ab" if have else "wb") as sink:
             for block in chain([first], blocks):
                 sink.write(block)
@@ -117,9 +122,10 @@ def _opened(address: str, have: int, *, timeout_s: float) -> HTTPResponse:
     except urllib.error.HTTPError as error:
         if have and error.code == UNSATISFIABLE:
             return _opened(address, 0, timeout_s=timeout_s)
-        raise TransferError(str(error)) from error
+        raise TransferError(_in_a_line(str(error))) from error
     except (OSError, HTTPException, ValueError) as error:
-        raise TransferError(str(getattr(error, "reason", error)) or repr(error)) from error
+        reason = str(getattr(error, "reason", error)) or repr(error)
+        raise TransferError(_in_a_line(reason)) from error
     if response.status == 206 and _first_byte(response) not in (None, have):
         response.close()
         if have:
@@ -129,10 +135,10 @@ def _opened(address: str, have: int, *, timeout_s: float) -> HTTPResponse:
 
 
 def _refuse_page(response: HTTPResponse, beginning: bytes) -> None:
-    """Refuse HTML, which no file of weights is, whatever status it came with."""
+    """Refuse HTML and XML, which no file of weights is, whatever status they came with."""
     text = beginning.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     announced = response.headers.get_content_type() in _PAGES and text.startswith(b"<")
-    if announced or text.startswith((b"<!doctype html", b"<html")):
+    if announced or text.startswith(_PAGE_STARTS):
         raise TransferError(WEB_PAGE)
 
 
@@ -144,10 +150,16 @@ def _blocks(response: HTTPResponse) -> Iterator[bytes]:
         except TimeoutError as error:
             raise TransferError("stalled") from error
         except (OSError, HTTPException, ValueError) as error:
-            raise TransferError(f"broke off: {error}") from error
+            raise TransferError(f"broke off: {_in_a_line(str(error))}") from error
         if not block:
             return
         yield block
+
+
+def _in_a_line(text: str) -> str:
+    """What may hold a server's own bytes, fit for a terminal."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())
 
 
 def _first_byte(response: HTTPResponse) -> int | None:

