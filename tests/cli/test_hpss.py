@@ -194,3 +194,16 @@ def test_a_margin_has_an_end(unmix: Unmix, song: Path, tmp_path: Path) -> None:
     outcome = unmix("hpss", song, "--margin", "1e300", "--out", tmp_path / "out")
     assert outcome.code == 2
     assert "must be a number from 1 to 1e+06" in outcome.err
+
+
+def test_a_built_in_model_needs_no_prefix(unmix: Unmix, song: Path) -> None:
+    for name in ("mdensenet", "hpss-mdensenet"):
+        planned = unmix("hpss", song, "--method", name, "--dry-run")
+        assert planned.code == 0, planned.err
+        assert planned.out.startswith("hpss-mdensenet: harmonic, percussive")
+
+
+def test_each_stage_of_hpr_says_which_it_is(unmix: Unmix, song: Path, tmp_path: Path) -> None:
+    told = unmix("hpss", song, "--method", "hpr", "-v", "--out", tmp_path / "out").out
+    assert "first stage: " in told
+    assert "second stage, of the rest: " in told

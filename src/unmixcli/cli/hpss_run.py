@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 
 from unmixcli.batch.events import Summary
 from unmixcli.batch.manifest import MANIFEST_SUFFIX
@@ -53,7 +54,9 @@ def run(arguments: Arguments) -> int:
         session = open_hpss(choice, plan, options=options, device=device)
         return replace(session, measured=arguments.verbose)
 
-    work = Work(choice, plan, check, ready, _plot if arguments.plot else None, kind=KIND)
+    # Some of the stems do not sum to the mix.
+    plot = partial(_plot, total="sum" if stems else "mix") if arguments.plot else None
+    work = Work(choice, plan, check, ready, plot, kind=KIND)
     return run_work(arguments, work)
 
 
@@ -64,8 +67,9 @@ def _check_plot(arguments: Arguments) -> None:
         check_plotting()
 
 
-def _plot(plans: Sequence[TrackPlan], summary: Summary) -> None:
+def _plot(plans: Sequence[TrackPlan], summary: Summary, *, total: str) -> None:
     for plan in plans:
         if plan.track.label not in summary.failures:
             base = plan.manifest.name.removesuffix(f".{KIND}{MANIFEST_SUFFIX}")
-            plot_spectrograms(plan.outputs, plan.manifest.with_name(base + PLOT_SUFFIX))
+            target = plan.manifest.with_name(base + PLOT_SUFFIX)
+            plot_spectrograms(plan.outputs, target, total=total)

@@ -115,10 +115,14 @@ class HPSSSession:
         long, short = at_rate(LONG, rate), at_rate(SHORT, rate)
         harmonic = ThresholdMethod(long, rate, "harmonic", factor)
         percussive = ThresholdMethod(short, rate, "percussive", factor)
-        first = self._around(harmonic, rate, stems=PAIR[:1], measured=measured)
+        told, told_of_rest = (
+            _told(measured, "first stage"),
+            _told(measured, "second stage, of the rest"),
+        )
+        first = self._around(harmonic, rate, stems=PAIR[:1], measured=told)
         if self.plan.computed == PAIR[:1]:
             return first
-        second = self._around(percussive, rate, stems=PAIR[1:], measured=measured)
+        second = self._around(percussive, rate, stems=PAIR[1:], measured=told_of_rest)
         return CascadeSeparator(first, second, stems=self.plan.computed)
 
     def _around(
@@ -177,6 +181,11 @@ def open_hpss(
     return open_session(choice, plan, device=device, options=SpectralOptions(phase=options.phase))
 
 
+def _told(notice: Notice | None, stage: str) -> Notice | None:
+    """Of two stages each says which it is."""
+    return None if notice is None else lambda message: notice(f"{stage}: {message}")
+
+
 def at_rate(stft: STFTConfig, rate: int) -> STFTConfig:
     """The transform with windows of about the same duration at rates above 44.1 kHz."""
     factor = max(1, 2 ** round(math.log2(rate / _RATE)))
@@ -215,7 +224,10 @@ def _stem_set(model: Model, options: HPSSOptions) -> StemSet:
 
 
 def _learned(name: str) -> Model:
+    """The model of a name, which may go without the "hpss-" of those that come with the package."""
     able = [model.name for model in list_models() if model.has(PAIR)]
+    if f"hpss-{name}" in able and name not in able:
+        name = f"hpss-{name}"
     try:
         model = find_model(name)
     except UsageError:

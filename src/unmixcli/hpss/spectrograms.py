@@ -43,12 +43,13 @@ def check_plotting() -> None:
         ) from error
 
 
-def plot_spectrograms(stems: Mapping[str, Path], target: Path) -> None:
+def plot_spectrograms(stems: Mapping[str, Path], target: Path, *, total: str = "mix") -> None:
     """Draw the spectrograms of stems below that of their sum, as PNG.
 
     Args:
         stems: files of one rate and length, by name.
         target: is replaced.
+        total: what their sum is called; not drawn for a single stem.
 
     Raises:
         InputError: for files that cannot be read.
@@ -59,7 +60,7 @@ def plot_spectrograms(stems: Mapping[str, Path], target: Path) -> None:
         rate = readers[0].info.sample_rate
         blocks = zip(*(reader.blocks() for reader in readers), strict=False)
         images, duration_s = _images((_mono(block) for block in blocks), rate=rate)
-    titles = ["mix", *stems] if len(stems) > 1 else list(stems)
+    titles = [total, *stems] if len(stems) > 1 else list(stems)
     figure = _figure(images[-len(titles) :], titles, extent=(0.0, duration_s, 0.0, rate / 2000))
     with finished_file(target) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
