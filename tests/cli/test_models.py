@@ -182,7 +182,7 @@ def test_pull_brings_a_model_from_a_broken_server(
 
 def test_what_needs_no_download_counts_as_here(unmix: Unmix, builtin: Path) -> None:
     outcome = unmix("models", "pull", "here", "free")
-    assert (outcome.code, outcome.err) == (0, "")
+    assert (outcome.code, outcome.err) == (0, "downloading free/w.pth\n")
     assert outcome.out.splitlines() == [
         "here: is here, there is nothing to download",
         "free: downloaded and verified",
@@ -298,7 +298,7 @@ def test_verify_finds_damage(unmix: Unmix, builtin: Path, tmp_path: Path) -> Non
 def test_verify_of_a_model_that_is_not_here(unmix: Unmix, builtin: Path) -> None:
     outcome = unmix("models", "verify", "free")
     assert outcome.code == 1
-    assert "PROBLEM free: free: its weights are not here" in outcome.out
+    assert "PROBLEM free: its weights are not here" in outcome.out
 
 
 def test_remove_says_what_it_freed(unmix: Unmix, builtin: Path) -> None:

@@ -130,7 +130,7 @@ def test_windows_last_as_long_at_high_rates() -> None:
         ("medain", HPSSOptions(), "--method medain: there are median, hpr, kam, kam-published"),
         ("umxse", HPSSOptions(), "--method umxse: has no stems harmonic and percussive; median"),
         ("kam", HPSSOptions(margin=2.0), "--margin: kam has none; median and hpr have one"),
-        ("median", HPSSOptions(margin=0.5), "--margin 0.5: must be a number from 1 to 1e+06"),
+        ("median", HPSSOptions(margin=0.5), "--margin 0.5: must be a number from 1 to 1000000"),
         ("median", HPSSOptions(margin=float("nan")), "--margin nan"),
         ("hpr", HPSSOptions(setting=1), "--setting: hpr has none; median, kam, kam-published"),
         ("kam", HPSSOptions(setting=3), "--setting 3: there are 1 and 2"),

@@ -134,7 +134,7 @@ def verify_models(names: Sequence[str] | None) -> int:
             verify_installed(model.card, model.folder)
         except ModelError as error:
             damaged += 1
-            print(f"PROBLEM {error}")
+            print(f"PROBLEM {model.name}: {str(error).removeprefix(f'{model.name}: ')}")
         else:
             print(f"ok      {model.name}{_weak_proof(model)}")
     return 1 if damaged else 0
@@ -307,7 +307,8 @@ def _print_foot(models: Sequence[Model], note: str) -> None:
 
 def _first_to_try(model: Model) -> tuple[bool, bool, float]:
     """Free models that separate, the best for vocals first."""
-    return not model.card.licence.commercial, not model.card.stems, -model.score(["vocals"])
+    score = model.score(["vocals"]) if model.card.stems else -math.inf
+    return not model.card.licence.commercial, not model.card.stems, -score
 
 
 def _default_name() -> str | None:

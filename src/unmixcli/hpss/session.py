@@ -45,7 +45,7 @@ CLASSICAL: Mapping[str, str] = MappingProxyType(
 """Methods that need no weights, and where they come from."""
 
 # Its square is compared with shares of single precision.
-_LARGEST_MARGIN = 1e6
+_LARGEST_MARGIN = 1_000_000
 _MARGINS: Mapping[str, float] = MappingProxyType({"median": 1.0, "hpr": 2.0})
 _TRANSFORMS: Mapping[str, STFTConfig] = MappingProxyType(
     {"median": LIBROSA, "kam": SETTINGS[1], "kam-published": SETTINGS[1]}
@@ -206,7 +206,7 @@ def _check_options(name: str, options: HPSSOptions) -> None:
             raise UsageError(f"--margin: {name} has none; {' and '.join(_MARGINS)} have one")
         if not 1 <= options.margin <= _LARGEST_MARGIN:
             raise UsageError(
-                f"--margin {options.margin:g}: must be a number from 1 to {_LARGEST_MARGIN:g}"
+                f"--margin {options.margin:g}: must be a number from 1 to {_LARGEST_MARGIN}"
             )
     if options.setting is not None:
         if name not in _TRANSFORMS:

@@ -74,8 +74,6 @@ def parse_ensemble(text: str) -> Ensemble:
     names = [name.strip() for name in text.split("+")]
     if len(names) < 2 or not all(names):
         raise UsageError(f"--model {text}: an ensemble must read a+b")
-    if len(set(names)) < len(names):
-        raise UsageError(f"--model {text}: an ensemble must name each model once")
     return Ensemble(members=tuple(Member(model=name) for name in names))
 
 

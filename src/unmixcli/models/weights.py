@@ -99,9 +99,7 @@ def missing(card: Card, folder: Path) -> ModelError:
     told = f"{card.name}: its weights are not here; get it by: {obtain_command(card)}"
     if addresses := " ".join(filter(None, map(address_of, absent))):
         place = cached_path(card, absent[0]).parent
-        told += (
-            f"; without a connection, put by hand into the folder {place} (make it): {addresses}"
-        )
+        told += f"; without a connection, put by hand into {place}: {addresses}"
     if any(file.name.endswith(".th") for file in absent):
         told += f"; then: unmix models convert --trust {absent[0].name}, since it holds pickles"
     return ModelError(told)
