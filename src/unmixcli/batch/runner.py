@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-import threading
 import time
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -18,12 +13,10 @@ import torch
 from torch import Tensor
 
 from unmixcli.audio.formats import OutputFormat
-from unmixcli.audio.read import AudioReader, open_audio, spool_stdin
+from unmixcli.audio.read import AudioReader
 from unmixcli.audio.tags import read_tags
 from unmixcli.audio.write import TrackReport, TrackWriter
 from unmixcli.batch.events import (
-    Event,
-    Failed,
     Finished,
     Listener,
     Noticed,
@@ -33,13 +26,12 @@ from unmixcli.batch.events import (
     StemWritten,
     Summary,
 )
-from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done, written_beside
+from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.batch.threads import ReadAhead, WriteBehind
-from unmixcli.errors import InputError, ResourceError, TruncatedError, UnmixError, debugging
+from unmixcli.batch.tracks import TrackBatch, input_digest, model_fingerprint
+from unmixcli.errors import InputError, TruncatedError
 from unmixcli.models.catalogue import Model
-from unmixcli.models.weights import sha256
-from unmixcli.pool import run_all
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.sparing import Notice
 from unmixcli.separation.stems import OutputPlan
@@ -110,10 +102,6 @@ class RunSettings:
         }
 
 
-class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
-    """The run was told to stop."""
-
-
 def run_batch(
     plans: Sequence[TrackPlan],
     settings: RunSettings,
@@ -126,69 +114,19 @@ def run_batch(
 
     A KeyboardInterrupt stops all of it, leaves finished tracks and no partial file.
     """
-    summary, lock = Summary(), threading.Lock()
-
-    def tell(event: Event) -> None:
-        with lock:
-            summary.count(event)
-            listener(event)
-
-    run = _Run(settings, tell, total=len(plans), stdin=stdin)
-    # A thread that waits for standard input could not be stopped.
-    alone = [item for item in enumerate(plans) if jobs == 1 or item[1].track.path is None]
-    for item in alone:
-        run.track(*item)
-    others = [item for item in enumerate(plans) if item not in alone]
-    run_all(lambda item: run.track(*item), others, jobs=jobs, stop=run.cancelled.set)
-    return summary
+    run = _Separation(settings, listener=listener, total=len(plans), stdin=stdin)
+    return run.run(plans, jobs=jobs)
 
 
-class _Run:
-    """What the tracks of one run share."""
+class _Separation(TrackBatch):
+    """Stems of every track."""
 
     def __init__(
-        self, settings: RunSettings, tell: Listener, *, total: int, stdin: BinaryIO | None
+        self, settings: RunSettings, *, listener: Listener, total: int, stdin: BinaryIO | None
     ) -> None:
+        super().__init__(settings, listener=listener, total=total, stdin=stdin)
         self.settings = settings
-        self.cancelled = threading.Event()
-        self._tell = tell
-        self._total = total
-        self._stdin = stdin
         self._model_sha256 = model_fingerprint(settings.session.model)
-
-    def track(self, index: int, plan: TrackPlan) -> None:
-        """Do one track, or tell why not."""
-        label = plan.track.label
-        try:
-            if plan.track.problem:
-                raise InputError(plan.track.problem)
-            with self._source(plan) as source:
-                self._one(index, plan, source)
-        except Cancelled:
-            return
-        except UnmixError as error:
-            self._tell(Failed(index, label, str(error)))
-        except MemoryError:
-            self._tell(Failed(index, label, f"{label}: out of memory"))
-        except Exception as error:
-            if debugging():
-                traceback.print_exc()
-            kind = type(error).__name__
-            self._tell(Failed(index, label, f"{label}: internal error ({kind}: {error})"))
-
-    @contextmanager
-    def _source(self, plan: TrackPlan) -> Iterator[Path]:
-        if plan.track.path is not None:
-            yield plan.track.path
-            return
-        if self._stdin is None:
-            raise InputError("stdin: is not connected")
-        with tempfile.TemporaryDirectory(prefix="unmix-") as folder:
-            spooled = spool_stdin(self._stdin, Path(folder))
-            try:
-                yield spooled
-            except UnmixError as error:
-                raise type(error)(str(error).replace(str(spooled), "stdin")) from error
 
     def _one(self, index: int, plan: TrackPlan, source: Path) -> None:
         started = time.perf_counter()
@@ -197,12 +135,7 @@ class _Run:
             self._tell(Skipped(index, plan.track.label, done.warning))
             return
         self._check_existing(plan)
-        with open_audio(
-            source,
-            start_s=self.settings.start_s,
-            duration_s=self.settings.duration_s,
-            downmix=self.settings.downmix,
-        ) as reader:
+        with self._open(source) as reader:
             report, warning = self._separate(index, plan, source, reader)
         self._write_manifest(plan, fingerprint, report, warning)
         for name, stem in report.stems.items():
@@ -222,31 +155,13 @@ class _Run:
         )
 
     def _fingerprint(self, source: Path) -> Fingerprint:
-        try:
-            digest = sha256(source)
-        except FileNotFoundError:
-            raise InputError(f"{source}: no such file") from None
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read: {error.strerror}") from error
         return Fingerprint(
-            input_sha256=digest,
+            input_sha256=input_digest(source),
             model=self.settings.session.model.name,
             model_sha256=self._model_sha256,
             settings=self.settings.fingerprint_settings,
             version=__version__,
         )
-
-    def _check_existing(self, plan: TrackPlan) -> None:
-        if self.settings.existing == "overwrite":
-            return
-        resumed = self.settings.existing == "skip"
-        ours = written_beside(plan.manifest.parent) if resumed else set()
-        hint = "was not written by unmix; add --overwrite to replace it"
-        if not resumed:
-            hint = "is there already; add --overwrite, or --skip-existing to keep what is done"
-        for path in plan.outputs.values():
-            if path.exists() and str(path.relative_to(plan.manifest.parent)) not in ours:
-                raise ResourceError(f"{path}: {hint}")
 
     def _separate(
         self, index: int, plan: TrackPlan, source: Path, reader: AudioReader
@@ -295,10 +210,6 @@ class _Run:
             raise InputError("no sample of it could be decoded")
         return warning
 
-    def _check_cancelled(self) -> None:
-        if self.cancelled.is_set():
-            raise Cancelled
-
     def _write_manifest(
         self, plan: TrackPlan, fingerprint: Fingerprint, report: TrackReport, warning: str
     ) -> None:
@@ -321,11 +232,6 @@ class _Run:
             outputs=outputs,
             warning=warning,
         ).write(plan.manifest)
-
-
-def model_fingerprint(model: Model) -> str:
-    """A hash of the card, which holds the hashes of the weights."""
-    return hashlib.sha256(model.card.model_dump_json().encode()).hexdigest()
 
 
 def _named(engine: Engine, block: Tensor) -> dict[str, np.ndarray]:

@@ -11,8 +11,8 @@ from unmixcli.batch.events import Summary
 from unmixcli.batch.manifest import MANIFEST_SUFFIX
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.batch.runner import Ready
-from unmixcli.cli.options import BatchArguments
-from unmixcli.cli.separate_run import Work, go_offline, named, run_work
+from unmixcli.cli.arguments import BatchArguments
+from unmixcli.cli.separate_run import Work, named, run_work
 from unmixcli.errors import UsageError
 from unmixcli.hpss.session import HPSSOptions, open_hpss, select_method
 from unmixcli.hpss.spectrograms import check_plotting, plot_spectrograms
@@ -35,7 +35,7 @@ class Arguments(BatchArguments):
 
 def run(arguments: Arguments) -> int:
     """Carry the command out and return its exit code."""
-    go_offline(arguments)
+    arguments.go_offline()
     options = HPSSOptions(
         phase=arguments.phase_name,
         margin=arguments.margin,

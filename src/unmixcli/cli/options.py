@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -100,47 +99,3 @@ Offline = Annotated[
 
 DEFAULT_OUT = "separated"
 DEFAULT_NAME = "{track}/{stem}.{ext}"
-
-
-@dataclass(frozen=True)
-class BatchArguments:
-    """The options of every command that separates a batch, by their names there."""
-
-    inputs: list[str]
-    stems: str | None
-    phase: Phase | None
-    out: str
-    name: str
-    format: Format
-    bits: Bits | None
-    bitrate: int | None
-    device: Device
-    start: float
-    duration: float | None
-    downmix: bool
-    recursive: bool
-    jobs: int
-    skip_existing: bool
-    overwrite: bool
-    dry_run: bool
-    json: bool
-    quiet: bool
-    verbose: bool
-    offline: bool
-
-    @property
-    def to_stdout(self) -> bool:
-        """Whether the one stem goes to standard output."""
-        return self.out == STDOUT
-
-    @property
-    def existing(self) -> str:
-        """What happens where outputs are already."""
-        if self.skip_existing:
-            return "skip"
-        return "overwrite" if self.overwrite else "refuse"
-
-    @property
-    def phase_name(self) -> Literal["mixture", "pu", "wiener"] | None:
-        """The phase that was asked for."""
-        return None if self.phase is None else self.phase.value

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-import threading
 import time
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from unmixcli.audio.blocks import Block
-from unmixcli.audio.read import AudioReader, open_audio, spool_stdin
+from unmixcli.audio.read import AudioReader
 from unmixcli.batch.events import (
-    Event,
-    Failed,
     Finished,
     Listener,
     Noticed,
@@ -24,18 +19,15 @@ from unmixcli.batch.events import (
     Skipped,
     Started,
     StemWritten,
-    Summary,
 )
-from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done, written_beside
+from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done
 from unmixcli.batch.plan import TrackPlan
-from unmixcli.batch.runner import Cancelled, model_fingerprint
 from unmixcli.batch.threads import ReadAhead
-from unmixcli.errors import InputError, ResourceError, TruncatedError, UnmixError, debugging
-from unmixcli.models.weights import sha256
+from unmixcli.batch.tracks import TrackBatch, input_digest, model_fingerprint
+from unmixcli.errors import InputError, TruncatedError
 from unmixcli.pitch.finder import PitchFinder
 from unmixcli.pitch.results import PitchReport, PitchWriter, wants_stem
 from unmixcli.pitch.session import PitchSession, TrackAudio, settings_of
-from unmixcli.pool import run_all
 from unmixcli.version import __version__
 
 
@@ -60,7 +52,7 @@ class PitchSettings:
     verbose: bool = False
 
 
-class PitchBatch:
+class PitchBatch(TrackBatch):
     """Tracks in, files and events out.
 
     Attributes:
@@ -70,60 +62,10 @@ class PitchBatch:
     def __init__(
         self, settings: PitchSettings, *, listener: Listener, total: int, stdin: BinaryIO
     ) -> None:
+        super().__init__(settings, listener=listener, total=total, stdin=stdin)
         self.unvoiced: list[str] = []
         self._settings = settings
-        self._listener = listener
-        self._total = total
-        self._stdin = stdin
-        self._summary = Summary()
-        self._lock = threading.Lock()
-        self._cancelled = threading.Event()
         self._model_sha256 = model_fingerprint(settings.session.choice.model)
-
-    def run(self, plans: Sequence[TrackPlan], *, jobs: int) -> Summary:
-        """Do every track; a KeyboardInterrupt stops all of it and leaves no partial file."""
-        alone = [item for item in enumerate(plans) if jobs == 1 or item[1].track.path is None]
-        for item in alone:
-            self._track(*item)
-        others = [item for item in enumerate(plans) if item not in alone]
-        run_all(lambda item: self._track(*item), others, jobs=jobs, stop=self._cancelled.set)
-        return self._summary
-
-    def _tell(self, event: Event) -> None:
-        with self._lock:
-            self._summary.count(event)
-            self._listener(event)
-
-    def _track(self, index: int, plan: TrackPlan) -> None:
-        label = plan.track.label
-        try:
-            if plan.track.problem:
-                raise InputError(plan.track.problem)
-            with self._source(plan) as source:
-                self._one(index, plan, source)
-        except Cancelled:
-            return
-        except UnmixError as error:
-            self._tell(Failed(index, label, str(error)))
-        except MemoryError:
-            self._tell(Failed(index, label, f"{label}: out of memory"))
-        except Exception as error:
-            if debugging():
-                traceback.print_exc()
-            kind = type(error).__name__
-            self._tell(Failed(index, label, f"{label}: internal error ({kind}: {error})"))
-
-    @contextmanager
-    def _source(self, plan: TrackPlan) -> Iterator[Path]:
-        if plan.track.path is not None:
-            yield plan.track.path
-            return
-        with tempfile.TemporaryDirectory(prefix="unmix-") as folder:
-            spooled = spool_stdin(self._stdin, Path(folder))
-            try:
-                yield spooled
-            except UnmixError as error:
-                raise type(error)(str(error).replace(str(spooled), "stdin")) from error
 
     def _one(self, index: int, plan: TrackPlan, source: Path) -> None:
         started = time.perf_counter()
@@ -151,15 +93,9 @@ class PitchBatch:
         self._tell(Finished(index, label, elapsed, seconds, sample_rate=rate, warning=warning))
 
     def _fingerprint(self, source: Path, plan: TrackPlan) -> Fingerprint:
-        try:
-            digest = sha256(source)
-        except FileNotFoundError:
-            raise InputError(f"{source}: no such file") from None
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read: {error.strerror}") from error
         settings, choice = self._settings, self._settings.session.choice
         return Fingerprint(
-            input_sha256=digest,
+            input_sha256=input_digest(source),
             model=choice.model.name,
             model_sha256=self._model_sha256,
             settings={
@@ -173,36 +109,12 @@ class PitchBatch:
             version=__version__,
         )
 
-    def _check_existing(self, plan: TrackPlan) -> None:
-        if self._settings.existing == "overwrite":
-            return
-        resumed = self._settings.existing == "skip"
-        ours = written_beside(plan.manifest.parent) if resumed else set()
-        hint = "was not written by unmix; add --overwrite to replace it"
-        if not resumed:
-            hint = "is there already; add --overwrite, or --skip-existing to keep what is done"
-        for path in plan.outputs.values():
-            if path.exists() and str(path.relative_to(plan.manifest.parent)) not in ours:
-                raise ResourceError(f"{path}: {hint}")
-
-    def _open(self, source: Path) -> AudioReader:
-        return open_audio(
-            source,
-            start_s=self._settings.start_s,
-            duration_s=self._settings.duration_s,
-            downmix=self._settings.downmix,
-        )
-
     def _again(self, source: Path) -> Iterator[Block]:
         """The track once more, for a first look; what is wrong with it is told by the second."""
         with self._open(source) as reader, suppress(TruncatedError):
             for block in reader.blocks():
                 self._check_cancelled()
                 yield block
-
-    def _check_cancelled(self) -> None:
-        if self._cancelled.is_set():
-            raise Cancelled
 
     def _found(
         self, index: int, plan: TrackPlan, source: Path, reader: AudioReader

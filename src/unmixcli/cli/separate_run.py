@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import os
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unmixcli.audio.formats import OutputFormat, output_format
 from unmixcli.batch.events import Summary
-from unmixcli.batch.inputs import STDIN, find_inputs
 from unmixcli.batch.plan import TrackPlan, plan_tracks
 from unmixcli.batch.runner import Ready, RunSettings, run_batch
+from unmixcli.cli.arguments import BatchArguments
 from unmixcli.cli.display import Display, open_display
-from unmixcli.cli.options import BatchArguments
 from unmixcli.errors import UsageError
 from unmixcli.models.catalogue import Choice
 from unmixcli.separation.device import resolve_device
@@ -65,7 +60,7 @@ class Work:
 
 def run(arguments: Arguments) -> int:
     """Carry the command out and return its exit code."""
-    go_offline(arguments)
+    arguments.go_offline()
     choice, plan = select_model(arguments.model, _request(arguments))
     options = WaveformOptions(
         batch=arguments.batch,
@@ -87,12 +82,6 @@ def run(arguments: Arguments) -> int:
     return run_work(arguments, Work(choice, plan, check, ready))
 
 
-def go_offline(arguments: BatchArguments) -> None:
-    """Keep everything that follows from opening a connection, if that is wanted."""
-    if arguments.offline:
-        os.environ["UNMIX_OFFLINE"] = os.environ["HF_HUB_OFFLINE"] = "1"
-
-
 def run_work(arguments: BatchArguments, work: Work) -> int:
     """Separate the batch and return the exit code."""
     _check(arguments, work.plan)
@@ -101,7 +90,7 @@ def run_work(arguments: BatchArguments, work: Work) -> int:
         bits=arguments.bits and arguments.bits.value,
         bitrate_kbps=arguments.bitrate,
     )
-    with _out_folder(arguments) as folder:
+    with arguments.folder() as folder:
         plans = _plans(arguments, folder, work, written)
         with open_display(
             json=arguments.json, quiet=arguments.quiet, to_stderr=arguments.to_stdout
@@ -166,41 +155,18 @@ def named(text: str | None, option: str) -> tuple[str, ...]:
 
 
 def _check(arguments: BatchArguments, plan: OutputPlan) -> None:
-    if not math.isfinite(arguments.start):
-        raise UsageError(f"--start {arguments.start}: must be a number of seconds")
-    if arguments.duration is not None and not 0 < arguments.duration < math.inf:
-        raise UsageError(f"--duration {arguments.duration}: must be a number of seconds above 0")
-    if arguments.skip_existing and arguments.overwrite:
-        raise UsageError("--skip-existing and --overwrite contradict each other; take one")
-    if arguments.quiet and arguments.verbose:
-        raise UsageError("--quiet and --verbose contradict each other; take one")
-    if arguments.json and arguments.to_stdout:
-        raise UsageError("--json and --out - would both write to stdout; take one")
+    arguments.check()
     if arguments.to_stdout and len(plan.outputs) != 1:
         raise UsageError(
             f"--out - takes one stem, not {', '.join(plan.outputs)}; name it by --stems"
         )
 
 
-@contextmanager
-def _out_folder(arguments: BatchArguments) -> Iterator[Path]:
-    if not arguments.to_stdout:
-        yield Path(arguments.out)
-        return
-    with tempfile.TemporaryDirectory(prefix="unmix-") as folder:
-        yield Path(folder)
-
-
 def _plans(
     arguments: BatchArguments, folder: Path, work: Work, written: OutputFormat
 ) -> list[TrackPlan]:
-    if arguments.inputs.count(STDIN) > 1:
-        raise UsageError("standard input (-) can be named once")
-    tracks = find_inputs(arguments.inputs, recursive=arguments.recursive, exclude=folder)
-    if arguments.to_stdout and len(tracks) != 1:
-        raise UsageError(f"--out - takes one input, not {len(tracks)}")
     return plan_tracks(
-        tracks,
+        arguments.tracks(folder),
         outputs=work.plan.outputs,
         folder=folder,
         template=arguments.name,
