@@ -38,8 +38,7 @@ from unmixcli.evaluation.bootstrap import interval
 from unmixcli.evaluation.hashes import digest
 from unmixcli.hpss.kam import SETTINGS, KernelMethod
 from unmixcli.hpss.median import LIBROSA, MedianMethod
-from unmixcli.hpss.session import HPSSOptions, select_method
-from unmixcli.models.card import Card
+from unmixcli.hpss.session import HPSSOptions, select_method, setting_of
 
 STEMS = ("percussive", "harmonic")
 """In the order of the paper's columns."""
@@ -109,16 +108,8 @@ def learned_case(name: str) -> Case | Missing:
     if not model.installed:
         return Missing(model.name, MODELS.get(model.name, "own"))
     of = digest(model.card.model_dump(mode="json"))
-    return Case(model.name, _setting(model.card), of_session(name), of=of)
-
-
-def _setting(card: Card) -> str:
-    """The setting whose transform a model has."""
-    if card.stft is None or card.sample_rate != RATE:
-        return "own"
-    sizes = card.stft.n_fft, card.stft.hop_samples
-    known = [n for n, s in SETTINGS.items() if (s.n_fft, s.hop_samples) == sizes]
-    return str(known[0]) if known else "own"
+    setting = str(setting_of(model.card) or "own")
+    return Case(model.name, setting, of_session(name), of=of)
 
 
 def section(

@@ -34,6 +34,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 HELD_OUT = 5
 SMALL = (
     "network.parameters.network.filters=[8, 16, 24, 32, 48, 64]",
+    "network.parameters.level=0.0",
     # As in the thesis, the loss is that of the last nets.
     "network.parameters.stages=0.0",
     "validation.seconds=30",

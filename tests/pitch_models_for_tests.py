@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from unmixcli.models.adapters import pitch_unets
 from unmixcli.models.adapters.pitch_unets import PitchUNets
 from unmixcli.models.card import Card
 from unmixcli.models.load import spectral_settings
+from unmixcli.models.toml import toml_text
 
 CARD: dict[str, Any] = {
     "name": "sung",
@@ -56,3 +60,19 @@ def pitch_model(**changes: Any) -> PitchUNets:
     for weight in model.parameters():
         weight.data += 0.1 * torch.randn_like(weight)
     return model.requires_grad_(False)
+
+
+def write_pitch_model(folder: Path, *, threshold: float = 0.4) -> Path:
+    """The same as files; the folder's name is its name."""
+    folder.mkdir(parents=True)
+    weights = folder / "model.safetensors"
+    state = pitch_model().network.state_dict()
+    save_file({name: weight.contiguous() for name, weight in state.items()}, weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    changes: dict[str, Any] = {
+        "name": folder.name,
+        "pitch": {**CARD["pitch"], "threshold": threshold},
+        "files": [{"role": "all", "name": weights.name, "sha256": digest}],
+    }
+    (folder / "model.toml").write_text(toml_text({**CARD, **changes}))
+    return folder

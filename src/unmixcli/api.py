@@ -141,10 +141,9 @@ def separate_file(
     written = output_format(format)
     plans = plan_tracks(
         [InputTrack(Path(path))],
-        outputs=session.plan.outputs,
+        outputs=dict.fromkeys(session.plan.outputs, written.extension),
         folder=Path(folder),
         template=DEFAULT_TEMPLATE,
-        extension=written.extension,
         model=session.model.name,
     )
     existing = "overwrite" if overwrite else "refuse"

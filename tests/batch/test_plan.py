@@ -15,10 +15,9 @@ from unmixcli.errors import UsageError
 def plan(*tracks: InputTrack, template: str = DEFAULT_TEMPLATE) -> list[TrackPlan]:
     return plan_tracks(
         tracks,
-        outputs=("vocals", "karaoke"),
+        outputs={"vocals": "flac", "karaoke": "flac"},
         folder=Path("out"),
         template=template,
-        extension="flac",
         model="small",
     )
 
@@ -41,6 +40,20 @@ def test_template(template: str, expected: str) -> None:
     assert made.outputs["vocals"] == Path(expected)
     assert all(path.is_relative_to(made.manifest.parent) for path in made.outputs.values())
     assert made.manifest.name == "song.unmix.json"
+
+
+def test_each_output_has_its_extension() -> None:
+    (made,) = plan_tracks(
+        [track("song.mp3")],
+        outputs={"vocals": "flac", "vocals.f0": "csv"},
+        folder=Path("out"),
+        template=DEFAULT_TEMPLATE,
+        model="small",
+    )
+    assert list(made.outputs.values()) == [
+        Path("out/song/vocals.flac"),
+        Path("out/song/vocals.f0.csv"),
+    ]
 
 
 def test_dir_of_a_named_file_is_its_folder() -> None:
@@ -86,8 +99,8 @@ def test_templates_that_are_refused(template: str) -> None:
 def test_names_of_sums_that_are_no_file_names(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be the name of a file"):
         plan_tracks(
-            [track("song.mp3")], outputs=(name,), folder=Path("out"), template="{stem}.{ext}",
-            extension="wav", model="small",
+            [track("song.mp3")], outputs={name: "wav"}, folder=Path("out"), template="{stem}.{ext}",
+            model="small",
         )  # fmt: skip
 
 
@@ -122,6 +135,6 @@ def test_an_input_behind_a_link_is_no_output(tmp_path: Path) -> None:
     song = InputTrack(tmp_path / "real" / "vocals.flac")
     with pytest.raises(UsageError, match="is an input"):
         plan_tracks(
-            [song], outputs=("vocals",), folder=tmp_path / "link", template="{stem}.{ext}",
-            extension="flac", model="small",
+            [song], outputs={"vocals": "flac"}, folder=tmp_path / "link", template="{stem}.{ext}",
+            model="small",
         )  # fmt: skip

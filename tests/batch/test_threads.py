@@ -62,6 +62,25 @@ def test_leaving_early_stops_the_thread() -> None:
     assert not alive()
 
 
+@pytest.mark.parametrize("launched", [True, False])
+def test_interrupted_as_it_begins_no_thread_goes_on(
+    monkeypatch: pytest.MonkeyPatch, launched: bool
+) -> None:
+    """A thread that read on would do so in a file that has been closed."""
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if launched:
+            start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    for context in (ReadAhead(iter(int, 1)), WriteBehind(print)):
+        with pytest.raises(KeyboardInterrupt), context:
+            pytest.fail("it began")
+        assert not alive()
+
+
 def test_everything_is_written_before_the_end() -> None:
     written: list[int] = []
     with WriteBehind(written.append, depth=2) as behind:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import soundfile
 
 from conftest import make_model
+from demucs_for_tests import htdemucs, model_folder
 from unmixcli.models.catalogue import find_model
 from unmixcli.models.ensemble import ensemble_of
 
@@ -76,6 +79,59 @@ def test_choices_by_spectra_lie_between_the_models(unmix, models, song, tmp_path
         np.testing.assert_allclose(
             both["vocals"], (first["vocals"] + second["vocals"]) / 2, atol=1e-5
         )
+
+
+@pytest.mark.parametrize("method", ["mean", "max"])
+@pytest.mark.parametrize("stems", [(), ("--stems", "vocals"), ("--stems", "accompaniment")])
+def test_measures_are_told_on_demand_and_change_no_sample(
+    unmix, models, song, tmp_path, method, stems
+) -> None:
+    path = tmp_path / "both.toml"
+    members = "".join(f'[[members]]\nmodel = "{model}"\n' for model in models)
+    path.write_text(f'method = "{method}"\n{members}')
+    plain = stems_of(unmix, song, tmp_path / "plain", path, *stems)
+    words = ["separate", song, "-m", path, "-o", tmp_path / "told", "--bits", "32f", *stems]
+    outcome = unmix(*words, "-v", "--json")
+    assert outcome.code == 0, outcome.err
+    events = [json.loads(line) for line in outcome.out.splitlines()]
+    (said,) = (event["message"] for event in events if event["event"] == "notice")
+    level = r"-\d+\.\d dB"
+    both = f"vocals {level}, accompaniment {level}"
+    assert re.fullmatch(f"inconsistency: {both}; mixing error: {level}", said)
+    told = {p.stem: soundfile.read(p)[0] for p in (tmp_path / "told" / song.stem).glob("*.wav")}
+    assert told.keys() == plain.keys()
+    assert all(np.array_equal(told[name], plain[name]) for name in told)
+
+
+def test_stems_that_nobody_gives_have_no_sum_to_measure(unmix, models, song, tmp_path) -> None:
+    path = tmp_path / "vocals.toml"
+    path.write_text(
+        "".join(
+            f'[[members]]\nmodel = "{model}"\nweights = {{accompaniment = 0.0}}\n'
+            for model in models
+        )
+    )
+    outcome = unmix("separate", song, "-m", path, "-o", tmp_path / "out", "-v")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "inconsistency" not in outcome.out
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_models_of_samples_are_measured_by_their_sum(unmix, song, tmp_path, ensemble: bool) -> None:
+    """Stems that are samples have no spectra of their own; random ones do not sum to the song."""
+    model = model_folder(tmp_path / "samples", {"all": htdemucs()}).folder
+    words = ["separate", song, "-m", f"{model}+{model}" if ensemble else model, "-s", "vocals"]
+    plain = unmix(*words, "-o", tmp_path / "plain", "--bits", "32f")
+    outcome = unmix(*words, "-o", tmp_path / "told", "--bits", "32f", "-v")
+    assert (plain.code, outcome.code) == (0, 0)
+    assert "inconsistency" not in plain.out
+    (line,) = (line for line in outcome.out.splitlines() if "inconsistency" in line)
+    *stems, error = (float(level) for level in re.findall(r"(\S+) dB", line))
+    assert len(stems) == 4
+    assert max(stems) < -110
+    assert -60 < error < 20
+    told, silent = (tmp_path / out / song.stem / "vocals.wav" for out in ("told", "plain"))
+    assert np.array_equal(soundfile.read(told)[0], soundfile.read(silent)[0])
 
 
 def test_another_member_is_another_model(unmix, models, song, tmp_path) -> None:

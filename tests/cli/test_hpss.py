@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from matplotlib.figure import Figure
 
 from conftest import RATE, Outcome, noise
+from unmixcli.batch import events
+from unmixcli.cli.display import Lines
 
 Unmix = Callable[..., Outcome]
 PAIR = ("harmonic", "percussive")
@@ -95,19 +101,20 @@ def test_manifest_names_the_method(unmix: Unmix, song: Path, tmp_path: Path) -> 
 def test_json(unmix: Unmix, song: Path, tmp_path: Path) -> None:
     outcome = unmix("hpss", song, tmp_path / "gone.wav", "-o", tmp_path / "out", "--json")
     assert outcome.code == 1
-    events = [json.loads(line) for line in outcome.out.splitlines()]
-    assert events[0]["name"] == "median"
-    assert [e["stem"] for e in events if e["event"] == "stem"] == list(PAIR)
-    assert events[-1]["done"] == 1
-    assert list(events[-1]["failed"]) == [str(tmp_path / "gone.wav")]
+    told = [json.loads(line) for line in outcome.out.splitlines()]
+    assert told[0]["name"] == "median"
+    assert [e["stem"] for e in told if e["event"] == "stem"] == list(PAIR)
+    assert told[-1]["done"] == 1
+    assert list(told[-1]["failed"]) == [str(tmp_path / "gone.wav")]
 
 
 @pytest.mark.parametrize("phase", ["mixture", "pu", "wiener"])
 def test_measures_are_told_on_demand(unmix: Unmix, song: Path, tmp_path: Path, phase: str) -> None:
     words = ["hpss", song, "-o", tmp_path, "--phase", phase, "--json"]
     assert "inconsistency" not in unmix(*words).out
-    events = [json.loads(line) for line in unmix(*words, "-v", "--overwrite").out.splitlines()]
-    (said,) = (event["message"] for event in events if event["event"] == "notice")
+    lines = unmix(*words, "-v", "--overwrite").out.splitlines()
+    notices = [event for event in map(json.loads, lines) if event["event"] == "notice"]
+    (said,) = (event["message"] for event in notices)
     level = r"-\d+\.\d dB"
     both = f"harmonic {level}, percussive {level}"
     assert re.fullmatch(f"inconsistency: {both}; mixing error: {level}", said)
@@ -122,14 +129,114 @@ def test_dry_run_writes_nothing(unmix: Unmix, song: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_plot(unmix: Unmix, song: Path, tmp_path: Path) -> None:
-    gone = tmp_path / "gone.wav"
-    outcome = unmix("hpss", gone, song, "-o", tmp_path / "out", "--plot")
+def pictures(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
+
+
+def test_the_picture_is_a_file_of_its_track(unmix: Unmix, song: Path, tmp_path: Path) -> None:
+    gone, out = tmp_path / "gone.wav", tmp_path / "out"
+    outcome = unmix("hpss", gone, song, "-o", out, "--plot", "--json")
     assert outcome.code == 1
     assert outcome.err.splitlines() == [f"unmix: error: {gone}: no such file"]
-    picture = tmp_path / "out" / song.stem / f"{song.stem}.spectrograms.png"
+    told = [json.loads(line) for line in outcome.out.splitlines()]
+    assert told[0]["outputs"] == [*PAIR, "spectrograms"]
+    written = [event for event in told if event["event"] == "stem"]
+    assert [event["stem"] for event in written] == [*PAIR, "spectrograms"]
+    assert [event["event"] for event in told].index("finished") > told.index(written[-1])
+    picture = out / song.stem / "spectrograms.png"
+    assert written[-1]["path"] == str(picture)
+    assert written[-1]["samples"] == written[0]["samples"] == RATE // 2
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert len(list((tmp_path / "out").rglob("*.png"))) == 1
+    assert pictures(out) == [f"{song.stem}/spectrograms.png"]
+    manifest = json.loads((picture.parent / f"{song.stem}.hpss.unmix.json").read_text())
+    assert manifest["outputs"]["spectrograms"]["bytes"] == picture.stat().st_size
+
+
+def test_a_track_is_done_with_its_picture(unmix: Unmix, song: Path, tmp_path: Path) -> None:
+    words = ["hpss", song, "-o", tmp_path / "out", "--skip-existing"]
+    assert unmix(*words).code == 0
+    first = unmix(*words, "--plot")
+    picture = tmp_path / "out" / song.stem / "spectrograms.png"
+    assert f"  {picture}" in first.out.splitlines()
+    assert "up to date" in unmix(*words, "--plot").out
+    picture.unlink()
+    assert "up to date" not in unmix(*words, "--plot").out
+    assert picture.is_file()
+    assert unmix("hpss", song, "-o", tmp_path / "out", "--plot", "--overwrite").code == 0
+
+
+def test_a_picture_of_others_is_not_replaced(unmix: Unmix, song: Path, tmp_path: Path) -> None:
+    picture = tmp_path / song.stem / "spectrograms.png"
+    picture.parent.mkdir()
+    picture.write_text("a holiday")
+    for words in ([], ["--skip-existing"]):
+        refused = unmix("hpss", song, "-o", tmp_path, "--plot", *words)
+        assert refused.code == 1
+        assert f"{picture}: " in refused.err
+        assert "--overwrite" in refused.err
+    assert [path.name for path in picture.parent.iterdir()] == [picture.name]
+    assert picture.read_text() == "a holiday"
+
+
+def test_a_track_whose_picture_fails_is_absent(
+    unmix: Unmix, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, out = tmp_path / "other.wav", tmp_path / "out"
+    shutil.copy(song, other)
+    draw = Figure.savefig
+
+    def on_a_small_disk(self: Figure, path: Path, **options: object) -> None:
+        if song.stem in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        draw(self, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", on_a_small_disk)
+    outcome = unmix("hpss", song, other, "-o", out, "--plot")
+    assert outcome.code == 1
+    picture = out / song.stem / "spectrograms.png"
+    message = f"unmix: error: {picture}: cannot be written: No space left on device"
+    assert outcome.err.splitlines() == [message]
+    assert not [path for path in (out / song.stem).rglob("*") if path.is_file()]
+    assert pictures(out) == ["other/spectrograms.png"]
+
+
+def test_an_interrupted_batch_keeps_the_pictures_of_its_tracks(
+    unmix: Unmix, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, out = tmp_path / "other.wav", tmp_path / "out"
+    shutil.copy(song, other)
+    start = Lines.__call__
+
+    def stop_at_the_second(self: Lines, event: events.Event) -> None:
+        if isinstance(event, events.Started) and event.index == 1:
+            raise KeyboardInterrupt
+        start(self, event)
+
+    monkeypatch.setattr(Lines, "__call__", stop_at_the_second)
+    assert unmix("hpss", song, other, "-o", out, "--plot").code == 130
+    assert pictures(out) == [f"{song.stem}/spectrograms.png"]
+
+
+def test_without_matplotlib_nothing_begins(
+    unmix: Unmix, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    outcome = unmix("hpss", song, "-o", tmp_path / "out", "--plot")
+    assert outcome.code == 1
+    assert outcome.err.splitlines() == [
+        "unmix: error: --plot: needs Matplotlib, which is not installed; "
+        "get it by: pip install 'unmixcli[plot]'"
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_are_planned(unmix: Unmix, song: Path, tmp_path: Path) -> None:
+    words = ["hpss", song, "-o", tmp_path / "out", "--plot"]
+    planned = unmix(*words, "--dry-run").out
+    assert f"{song} -> {tmp_path / 'out' / song.stem / 'spectrograms.png'}" in planned
+    flat = unmix(*words, "--name", "{track} {stem}.{ext}", "--format", "flac")
+    assert flat.code == 0, flat.err
+    assert pictures(tmp_path / "out") == [f"{song.stem} spectrograms.png"]
 
 
 @pytest.mark.parametrize(
@@ -167,8 +274,6 @@ def test_one_stem_through_the_shell(
 
 
 def test_help_imports_nothing_heavy(unmix: Unmix) -> None:
-    import sys
-
     outcome = unmix("hpss", "--help")
     assert outcome.code == 0
     assert "--method" in outcome.out

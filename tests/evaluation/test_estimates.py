@@ -104,10 +104,16 @@ def test_a_changed_file_changes_the_fingerprint(
 def test_a_tools_own_pitch_is_found(manifest: Manifest, estimates: Callable[[], Path]) -> None:
     folder = estimates()
     assert FolderEstimator(folder).melody(first_song(manifest)) is None
-    (folder / "first song" / "vocals_f0.csv").write_text("0.0, 220\n0.01, 0\n")
-    melody = FolderEstimator(folder).melody(first_song(manifest))
-    assert melody is not None
-    np.testing.assert_array_equal(melody[1], [220.0, 0.0])
+    files = {
+        "vocals.f0.csv": "time,frequency,confidence\n0.0,110,0.9\n0.01,0,0.1\n",
+        # By whoever put it there, before that of `unmix separate --pitch`.
+        "vocals_f0.csv": "0.0, 220\n0.01, 0\n",
+    }
+    for (name, text), hz in zip(files.items(), (110.0, 220.0), strict=True):
+        (folder / "first song" / name).write_text(text)
+        melody = FolderEstimator(folder).melody(first_song(manifest))
+        assert melody is not None
+        np.testing.assert_array_equal(melody[1], [hz, 0.0])
 
 
 def test_a_model_gives_what_its_stream_gives(manifest: Manifest, small_model: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,14 @@ from conftest import make_model
 from unmixcli.dsp.stft import STFTConfig
 from unmixcli.errors import UsageError
 from unmixcli.hpss.kam import SETTINGS
-from unmixcli.hpss.session import CLASSICAL, HPSSOptions, at_rate, open_hpss, select_method
+from unmixcli.hpss.session import (
+    CLASSICAL,
+    HPSSOptions,
+    at_rate,
+    open_hpss,
+    select_method,
+    setting_of,
+)
 from unmixcli.separation.phase import PHASES, Phase
 
 Sound = Callable[..., Tensor]
@@ -151,3 +160,75 @@ def test_learned_models_are_known_by_their_stems(learned: str) -> None:
     choice, plan = select_method(learned, options=HPSSOptions())
     assert choice.model.folder == Path(learned)
     assert plan.outputs == ("harmonic", "percussive")
+
+
+TRANSFORMS = {
+    1: STFTConfig(n_fft=4096, hop_samples=384, window_samples=2049, window="hamming"),
+    2: STFTConfig(n_fft=4096, hop_samples=1024, window_samples=4096, window="hamming"),
+}
+
+
+@pytest.fixture
+def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of models of one's own: two of one name, in the two settings."""
+    monkeypatch.setenv("UNMIX_MODELS", str(tmp_path))
+    for name, number in (("hpss-twin", 2), ("hpss-twin-1", 1)):
+        make_model(tmp_path / name, stems=("harmonic", "percussive"))
+        card = tmp_path / name / "model.toml"
+        fields = asdict(TRANSFORMS[number])
+        given = "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
+        text = card.read_text().replace('residual = "accompaniment"', 'residual = "harmonic"')
+        card.write_text(text.replace("n_fft = 512\nhop_samples = 128\n", given))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "found"),
+    [
+        ("twin", None, "hpss-twin"),
+        ("twin", 1, "hpss-twin-1"),
+        ("twin", 2, "hpss-twin"),
+        ("hpss-twin", 1, "hpss-twin-1"),
+        ("twin-1", None, "hpss-twin-1"),
+        ("twin-1", 1, "hpss-twin-1"),
+    ],
+)
+def test_a_setting_chooses_the_model_that_has_it(
+    twins: Path, name: str, setting: int | None, found: str
+) -> None:
+    choice, _ = select_method(name, options=HPSSOptions(setting=setting))
+    assert choice.model.name == found
+    assert setting_of(choice.model.card) == (setting or (1 if found.endswith("-1") else 2))
+
+
+def test_a_folder_has_the_setting_of_its_card(twins: Path) -> None:
+    folder = str(twins / "hpss-twin-1")
+    choice, _ = select_method(folder, options=HPSSOptions(setting=1))
+    assert choice.model.folder == Path(folder)
+    with pytest.raises(UsageError, match=r"--setting: .*hpss-twin-1 has 1 alone; leave it out"):
+        select_method(folder, options=HPSSOptions(setting=2))
+
+
+def test_the_transform_decides_not_the_name(twins: Path) -> None:
+    """A model whose name ends in the number of a setting has it only by its card."""
+    shutil.rmtree(twins / "hpss-twin-1")
+    shutil.copytree(twins / "hpss-twin", twins / "hpss-twin-1")
+    card = twins / "hpss-twin-1" / "model.toml"
+    card.write_text(card.read_text().replace('"hpss-twin"', '"hpss-twin-1"'))
+    with pytest.raises(UsageError, match="--setting: twin has 2 alone"):
+        select_method("twin", options=HPSSOptions(setting=1))
+
+
+def test_a_setting_runs_its_model(twins: Path, noise: Sound) -> None:
+    mix = noise(12001, channels=2)
+    one, two = (separated(mix, "twin", HPSSOptions(setting=number)) for number in (1, 2))
+    torch.testing.assert_close(one.sum(0), mix, atol=1e-6, rtol=0)
+    assert (one[0] - two[0]).abs().max() > 1e-3
+
+
+def test_a_model_that_is_not_here_says_what_to_do(tmp_path: Path) -> None:
+    for setting in (None, 1):
+        with pytest.raises(UsageError, match="or name the folder of a model that you trained"):
+            select_method("no-such-twin", options=HPSSOptions(setting=setting))
+    with pytest.raises(UsageError, match="--setting: mdensenet has none; median, kam, kam-pub"):
+        select_method("mdensenet", options=HPSSOptions(setting=1))

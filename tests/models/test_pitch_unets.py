@@ -77,6 +77,33 @@ def test_stages_are_what_earlier_nets_gave() -> None:
     assert not torch.equal(masks, given.masks)
 
 
+def test_quiet_chunks_are_heard_as_loud_ones() -> None:
+    model, plain = (pitch_model(parameters={"level": level}) for level in (50.0, 0.0))
+    loudest = mix()[:, 0, :128].abs().square().mean(1).sqrt().amax(-1)
+    level = mix() * (50.0 / loudest)[:, None, None, None]
+    heard = plain.joint(level, stems=STEMS)
+    # Each chunk of a batch by itself, however quiet, but not by more than 30 dB.
+    quiet = level * torch.tensor([0.8, 0.04])[:, None, None, None]
+    for found, expected in zip(model.joint(quiet, stems=STEMS), heard, strict=True):
+        torch.testing.assert_close(found, expected)
+    for factor in (1.0, 3.0):
+        found, expected = (m.salience(factor * level) for m in (model, plain))
+        torch.testing.assert_close(found, expected)
+    fainter = model.salience(1e-3 * level)
+    torch.testing.assert_close(fainter, plain.salience(0.0316 * level))
+    assert not torch.allclose(fainter, heard[1])
+    assert model.salience(0 * level).isfinite().all()
+
+
+def test_the_truth_is_raised_with_the_mix() -> None:
+    model = pitch_model(wiring="oracle-vocals", parameters={"level": 10.0})
+    truth = Truth(torch.rand(2, 1, 129, 32), torch.rand(2, 48, 32))
+    half = Truth(0.5 * truth.vocals, truth.salience)
+    _, salience = model.joint(mix(), stems=STEMS, truth=truth)
+    _, same = model.joint(0.5 * mix(), stems=STEMS, truth=half)
+    torch.testing.assert_close(salience, same)
+
+
 def test_weights_go_through_a_file(tmp_path: Path) -> None:
     model, card = pitch_model(), pitch_card()
     ((role, state),) = pitch_unets.states(model).items()

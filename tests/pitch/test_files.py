@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from unmixcli.pitch import plot
 from unmixcli.pitch.f0 import Lines
-from unmixcli.pitch.plot import PitchPlot
+from unmixcli.pitch.plot import PitchPlot, note_ticks
 from unmixcli.pitch.salience_file import SalienceWriter
 
 FRAME = Fraction(256, 22050)
@@ -54,16 +54,44 @@ def test_picture_shows_pitch_and_salience(tmp_path: Path) -> None:
     assert drawn(tmp_path / "d.png", sung, None).shape == nothing.shape
 
 
-@pytest.mark.parametrize("block", [1, 3, 37])
-def test_columns_are_the_largest_of_their_frames(
-    monkeypatch: pytest.MonkeyPatch, block: int
-) -> None:
-    monkeypatch.setattr(plot, "_MOST_COLUMNS", 10)
-    salience = np.random.default_rng(0).random((3, 37)).astype(np.float32)
-    columns = plot._Columns()
-    for start in range(0, 37, block):
-        columns.push(salience[:, start : start + block])
-    found = columns.finish()
-    assert columns.width == 4
-    expected = [salience[:, k : k + 4].max(axis=1) for k in range(0, 37, 4)]
-    assert np.array_equal(found, np.stack(expected, axis=1))
+def test_a_voice_below_what_people_sing_is_drawn(tmp_path: Path) -> None:
+    """Without salience the range is that of singers, unless a voice leaves it."""
+    nothing, bass, whale = (
+        drawn(tmp_path / f"{hz}.png", np.full((1, 200), hz), None) for hz in (0.0, 41.2, 20.6)
+    )
+    assert not np.array_equal(nothing, bass)
+    assert not np.array_equal(bass, whale)
+
+
+def test_octaves_have_the_names_of_their_cs() -> None:
+    ticks = note_ticks(63.5, 1077.0)
+    assert list(ticks.values()) == [
+        "C2  65 Hz",
+        "C3  131 Hz",
+        "C4  262 Hz",
+        "C5  523 Hz",
+        "C6  1047 Hz",
+    ]
+    np.testing.assert_allclose(list(ticks), 440 * 2 ** (np.arange(-33, 16, 12) / 12))
+
+
+def test_a_narrow_range_has_the_names_of_all_its_notes() -> None:
+    assert list(note_ticks(430, 530).values()) == [
+        "A4  440 Hz",
+        "A♯4  466 Hz",
+        "B4  494 Hz",
+        "C5  523 Hz",
+    ]
+
+
+def test_the_picture_bears_these_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
+    picture = PitchPlot(step_s=0.01, frame_s=0.01, frequencies=np.geomspace(60, 270, 36))
+    picture.push(Lines(np.zeros((1, 9)), np.zeros((1, 9))), np.zeros((36, 9), np.float32))
+    picture.write(tmp_path / "song.pitch.png")
+    axes = figures[0].axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(
+        note_ticks(60, 270).values()
+    )
+    assert axes.get_ylim() == pytest.approx((60, 270))

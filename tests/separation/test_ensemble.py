@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -14,6 +16,7 @@ from unmixcli.models.ensemble import Method
 from unmixcli.models.stems import StemSet
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.ensemble import EnsembleMember, EnsembleSeparator
+from unmixcli.separation.sparing import Notice
 from unmixcli.separation.stems import Request, plan_outputs
 
 STEMS = ("vocals", "accompaniment")
@@ -26,9 +29,16 @@ def member(gains: Sequence[float], weights: tuple[float, ...] = (1.0, 1.0)) -> E
     return EnsembleMember(engine(model, stem_set=StemSet(STEMS), request=given), weights)
 
 
-def ensemble(*members: EnsembleMember, method: Method = "mean") -> Engine:
-    plan = plan_outputs(StemSet(STEMS), Request(), model="both")
-    separator = EnsembleSeparator(members, stems=STEMS, method=method)
+def ensemble(
+    *members: EnsembleMember,
+    method: Method = "mean",
+    given: tuple[str, ...] = STEMS,
+    measured: Notice | None = None,
+) -> Engine:
+    plan = plan_outputs(StemSet(STEMS), Request(stems=given), model="both")
+    separator = EnsembleSeparator(
+        members, stems=STEMS, method=method, given=given, measured=measured
+    )
     return Engine(separator, plan=plan, sample_rate=44100, channels=2)
 
 
@@ -68,22 +78,26 @@ def test_the_median_of_four_is_the_mean_of_the_middle() -> None:
     torch.testing.assert_close(separate(four, mix)[0], 0.5 * mix, atol=1e-5, rtol=0)
 
 
-def test_choices_are_by_bin_not_by_song() -> None:
-    """Of two estimates, each without the other's half of the spectrum, the least is silence."""
-    low, high = torch.arange(257) < 128, torch.arange(257) >= 128
+class Band(ConstantMasks):
+    kept: Tensor
 
-    class Band(ConstantMasks):
-        kept: Tensor
+    def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
+        return super().masks(mix, stems=stems) * self.kept[:, None]
 
-        def masks(self, mix: Tensor, *, stems: Sequence[str]) -> Tensor:
-            return super().masks(mix, stems=stems) * self.kept[:, None]
 
+def halves() -> list[EnsembleMember]:
+    """Two members, each without the other's half of the spectrum."""
     members = []
-    for kept in (low, high):
+    for kept in (torch.arange(257) < 128, torch.arange(257) >= 128):
         model = Band(settings(), [1.0, 1.0])
         model.kept = kept
         members.append(EnsembleMember(engine(model, stem_set=StemSet(STEMS)), (1.0, 1.0)))
-    mix = noise(2, 60_000)
+    return members
+
+
+def test_choices_are_by_bin_not_by_song() -> None:
+    """Of two estimates, each without the other's half of the spectrum, the least is silence."""
+    members, mix = halves(), noise(2, 60_000)
     least = separate(ensemble(*members, method="min"), mix)
     greatest = separate(ensemble(*members, method="max"), mix)
     assert least.square().mean() < 0.02 * mix.square().mean()
@@ -110,3 +124,42 @@ def test_blocks_do_not_matter(method: Method, block: int) -> None:
 def test_a_stem_that_nobody_gives() -> None:
     with pytest.raises(ValueError, match="'vocals'"):
         ensemble(member([1.0, 1.0], (0.0, 1.0)), member([1.0, 1.0], (0.0, 1.0)))
+
+
+def levels(said: list[str]) -> tuple[list[float], float]:
+    """The inconsistency of both stems and the mixing error, told once."""
+    (line,) = said
+    told = r"inconsistency: vocals (\S+) dB, accompaniment (\S+) dB; mixing error: (\S+) dB"
+    found = re.fullmatch(told, line)
+    assert found is not None
+    *stems, error = map(float, found.groups())
+    return stems, error
+
+
+@pytest.mark.parametrize("block", [9001, 60_000])
+@pytest.mark.parametrize("method", ["mean", "min", "max", "median"])
+def test_the_mixing_error_is_what_all_stems_leave_of_the_mix(method: Method, block: int) -> None:
+    """Whichever come out: 0.5 and 0.25 of the mix leave a quarter, -12 dB."""
+    said: list[str] = []
+    members = (member([0.5, 0.25]), member([0.5, 0.25]))
+    mix = noise(2, 60_000)
+    both = ensemble(*members, method=method, given=("vocals",), measured=said.append)
+    found = separate(both, mix, block)
+    stems, error = levels(said)
+    assert error == pytest.approx(-12.04, abs=0.06)
+    # A share of a signal is one.
+    assert all(level < -110 for level in stems)
+    plain = separate(ensemble(*members, method=method), mix)
+    assert torch.equal(found, plain[:1])
+
+
+@pytest.mark.parametrize(("method", "low", "high"), [("mean", -160, -110), ("max", -90, -20)])
+def test_spectra_that_were_chosen_bin_by_bin_are_those_of_no_signal(
+    method: Method, low: float, high: float
+) -> None:
+    said: list[str] = []
+    separate(ensemble(*halves(), method=method, measured=said.append), noise(2, 60_000))
+    assert all(low < level < high for level in levels(said)[0])
+    said.clear()
+    separate(ensemble(*halves(), method=method, measured=said.append), torch.zeros(2, 9))
+    assert levels(said) == ([-math.inf, -math.inf], -math.inf)

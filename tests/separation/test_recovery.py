@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import Tensor
@@ -13,7 +15,7 @@ from unmixcli.dsp.wiener import WienerStream
 from unmixcli.models.stems import StemSet
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.phase import PHASES, Phase
-from unmixcli.separation.recovery import SPECTRA, RecoveringSeparator
+from unmixcli.separation.recovery import SPECTRA, MeasuredSeparator, RecoveringSeparator
 from unmixcli.separation.separator import Separator
 from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
 from unmixcli.separation.stems import Request, plan_outputs
@@ -120,6 +122,39 @@ def test_it_tells_its_measures_once() -> None:
     assert said[0].startswith("inconsistency: drums -")
     assert "vocals -" in said[0]
     assert "mixing error: -" in said[0]
+
+
+class Shares(Echoes):
+    """A half and a quarter of the mix, late."""
+
+    def _stems(self, mix: Tensor) -> Tensor:
+        return torch.stack((mix / 2, mix / 4))
+
+
+@pytest.mark.parametrize("block", [1009, LENGTH])
+@pytest.mark.parametrize(("separator", "low", "high"), [(Shares, -12.1, -12), (Echoes, -200, -110)])
+def test_without_a_phase_stems_are_measured_and_stay_as_they_are(
+    separator: type[Echoes], low: float, high: float, block: int
+) -> None:
+    said: list[str] = []
+    mix = noise(2, LENGTH)
+    measured = MeasuredSeparator(separator(), stems=("vocals",), measured=said.append)
+    assert measured.stems == ("vocals",)
+    for _ in range(2):
+        assert torch.equal(run(measured, mix, block)[0], run(separator(), mix)[1])
+    assert len(said) == 2
+    assert said[0] == said[1]
+    drums, vocals, error = (float(level) for level in re.findall(r"(\S+) dB", said[0]))
+    # The transform of a signal is that of a signal.
+    assert max(drums, vocals) < -110
+    assert low < error <= high
+
+
+def test_nothing_has_no_measures() -> None:
+    said: list[str] = []
+    measured = MeasuredSeparator(Echoes(), stems=Echoes.stems, measured=said.append)
+    assert run(measured, noise(2, 0)).shape == (2, 2, 0)
+    assert not said
 
 
 def spectral(phase: Phase | None, **options: int) -> SpectralSeparator:

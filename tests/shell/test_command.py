@@ -8,8 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,17 +18,13 @@ import pytest
 import soundfile
 
 from conftest import RATE, noise
+from shell.commands_for_tests import COMMAND, interrupted, partial_files, wait_for
 
 Shell = Callable[..., subprocess.CompletedProcess[bytes]]
-COMMAND = str(Path(sys.executable).with_name("unmix"))
 
 
 def separate(shell: Shell, model: Path, *words: object, **options: object) -> object:
     return shell("separate", "--model", model, *words, **options)
-
-
-def partial_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.name.startswith(".") and path.is_file()]
 
 
 def encoded(format: str, samples: np.ndarray) -> bytes:
@@ -90,42 +85,16 @@ def test_lines_where_stdout_is_no_terminal(shell: Shell, small_model: Path, song
     assert b"\x1b" not in done.stdout
 
 
-def long_song(folder: Path, *, minutes: int = 8) -> Path:
-    """A song that takes a while; zeros are cheap to make."""
-    path = folder / "long.flac"
-    with soundfile.SoundFile(path, "w", RATE, 2) as file:
-        for number in range(minutes * 2):
-            file.write(noise(30.0, seed=number % 4))
-    return path
-
-
-@pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return long_song(tmp_path_factory.mktemp("long"))
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupt_leaves_no_partial_file(
     small_model: Path, long: Path, tmp_path: Path, number: signal.Signals, jobs: int
 ) -> None:
-    words = ["separate", str(long), "--model", str(small_model), "-o", str(tmp_path / "out")]
-    with subprocess.Popen(
-        [COMMAND, *words, "--jobs", str(jobs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        wait_for(lambda: bool(partial_files(tmp_path)))
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == (130 if number == signal.SIGINT else 143)
+    words = ["separate", long, "--model", small_model, "-o", tmp_path / "out", "--jobs", jobs]
+    code, errors = interrupted(words, number, when=lambda: bool(partial_files(tmp_path)))
+    assert code == (130 if number == signal.SIGINT else 143)
     assert b"Traceback" not in errors
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-def wait_for(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.05)
 
 
 def test_interrupted_batch_resumes(
@@ -153,18 +122,6 @@ def test_interrupted_batch_resumes(
 
 def done_tracks(folder: Path) -> set[str]:
     return {path.parent.name for path in (folder / "out").rglob("*.unmix.json")}
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 300 kB, or a skip where it cannot be mounted."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_full_disk(shell: Shell, small_model: Path, song: Path, tiny_disk: Path) -> None:
@@ -288,14 +245,9 @@ def test_bars_on_a_terminal(small_model: Path, tmp_path: Path) -> None:
 def test_closed_terminal_leaves_no_partial_file(
     small_model: Path, long: Path, tmp_path: Path
 ) -> None:
-    words = ["separate", str(long), "--model", str(small_model), "-o", str(tmp_path / "out")]
-    with subprocess.Popen(
-        [COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        wait_for(lambda: bool(partial_files(tmp_path)))
-        process.send_signal(signal.SIGHUP)
-        process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGHUP
+    words = ["separate", long, "--model", small_model, "-o", tmp_path / "out"]
+    code, _ = interrupted(words, signal.SIGHUP, when=lambda: bool(partial_files(tmp_path)))
+    assert code == 128 + signal.SIGHUP
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

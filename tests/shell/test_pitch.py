@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import mido
@@ -14,6 +16,8 @@ import soundfile
 
 from conftest import Outcome, noise
 from pitch.ridges_for_tests import KnownSalience, cents, ridge
+from pitch_models_for_tests import write_pitch_model
+from shell.commands_for_tests import interrupted, partial_files
 from unmixcli.models.card import Card, Chunks, Licence, Pitch
 from unmixcli.models.catalogue import Model
 from unmixcli.pitch import session
@@ -231,4 +235,65 @@ def test_folder_that_cannot_be_written(unmix: Unmix, song: Path, tmp_path: Path)
     outcome = unmix("pitch", song, *SWIFT, "-o", tmp_path / "out")
     assert outcome.code == 1
     assert "cannot be written" in outcome.err
+    assert files(tmp_path) == [song.name, "out"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGINT, ["pitch", *SWIFT]),
+        (signal.SIGTERM, ["pitch", *SWIFT, "--jobs", "2"]),
+        (signal.SIGINT, ["separate", "--pitch", "--stems", "vocals"]),
+    ],
+)
+def test_interrupt_leaves_no_partial_file(
+    small_model: Path, long: Path, tmp_path: Path, number: signal.Signals, words: list[str]
+) -> None:
+    model = ["--model", small_model] if words[0] == "separate" else []
+    command = [*words, *model, long, "-o", tmp_path / "out"]
+    ends = ".csv."
+
+    def is_writing() -> bool:
+        return any(ends in path.name for path in partial_files(tmp_path))
+
+    code, errors = interrupted(command, number, when=is_writing)
+    assert code == (130 if number == signal.SIGINT else 143)
+    assert b"Traceback" not in errors
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", ["csv", "salience", "separate"])
+def test_full_disk(
+    shell: Shell, small_model: Path, tmp_path: Path, tiny_disk: Path, kind: str
+) -> None:
+    """A CSV of 1 s is 2 kB, a WAV 340 kB."""
+    song = tmp_path / "song.wav"
+    soundfile.write(song, voice(seconds=0.5), RATE, subtype="FLOAT")
+    words: dict[str, list[object]] = {
+        "csv": ["pitch", *SWIFT, "--step-ms", "1"],
+        "salience": ["pitch", "--model", write_pitch_model(tmp_path / "sung"), "--salience"],
+        "separate": ["separate", "--pitch", "--model", small_model, "--stems", "vocals"],
+    }
+    (tiny_disk / "filler").write_bytes(bytes(4096))
+    with suppress(OSError), (tiny_disk / "filler").open("ab", buffering=0) as file:
+        while file.write(bytes(4096)) == 4096:
+            pass
+    done = shell(*words[kind], song, "-o", tiny_disk / "out")
+    assert done.returncode == 1
+    lines = done.stderr.decode().strip().splitlines()
+    assert len(lines) == 1
+    assert "left" in lines[0]
+    assert [path.name for path in tiny_disk.rglob("*") if path.is_file()] == ["filler"]
+
+
+def test_csv_to_stdout_of_a_separated_stem(
+    shell: Shell, small_model: Path, song: Path, tmp_path: Path
+) -> None:
+    words = ["pitch", song, "--separator", small_model]
+    piped = shell(*words, "-o", "-", cwd=tmp_path)
+    assert piped.returncode == 0
+    assert shell(*words, "-o", tmp_path / "out").returncode == 0
+    assert piped.stdout == (tmp_path / "out" / f"{song.stem}.f0.csv").read_bytes()
+    # What is for people goes to the other stream.
+    assert b"small separates the vocals, swiftf0 finds the pitch" in piped.stderr
     assert files(tmp_path) == [song.name, "out"]

@@ -37,10 +37,9 @@ class TrackPlan:
 def plan_tracks(
     tracks: Sequence[InputTrack],
     *,
-    outputs: Sequence[str],
+    outputs: Mapping[str, str],
     folder: Path,
     template: str,
-    extension: str,
     model: str,
     kind: str = "",
 ) -> list[TrackPlan]:
@@ -48,11 +47,10 @@ def plan_tracks(
 
     Args:
         tracks: the inputs.
-        outputs: names of what is written for each.
+        outputs: names of what is written for each, and their extensions without a dot.
         folder: below which everything lies; the tree of the inputs is mirrored in it, unless
             the template places `{dir}` itself.
         template: with the fields of `FIELDS`.
-        extension: without a dot.
         model: for `{model}`.
         kind: of work, in the manifests' names, so that two kinds do not lose each other's.
 
@@ -65,7 +63,7 @@ def plan_tracks(
         if not name or name in {".", ".."} or "/" in name or "\0" in name:
             raise UsageError(f"{name!r} cannot be the name of a file; give the sum another name")
     plans = [
-        _plan(track, outputs, folder, template, {"ext": extension, "model": model}, kind)
+        _plan(track, outputs=outputs, folder=folder, template=template, model=model, kind=kind)
         for track in tracks
     ]
     _check_collisions(plans)
@@ -74,22 +72,26 @@ def plan_tracks(
 
 def _plan(
     track: InputTrack,
-    outputs: Sequence[str],
+    *,
+    outputs: Mapping[str, str],
     folder: Path,
     template: str,
-    fields: Mapping[str, str],
+    model: str,
     kind: str,
 ) -> TrackPlan:
     source_ext = track.path.suffix.lstrip(".") if track.path else ""
     values = {
-        **fields,
+        "model": model,
         "dir": _directory(track),
         # A file called "...wav" has the stem "..", which is a folder.
         "track": track.name if track.name.strip(".") else track.name + "_",
         "source_ext": source_ext or "none",
     }
     base = folder if "{dir}" in template else folder / track.folder
-    paths = {name: base / _short(template.format(stem=name, **values)) for name in outputs}
+    paths = {
+        name: base / _short(template.format(stem=name, ext=extension, **values))
+        for name, extension in outputs.items()
+    }
     parent = Path(os.path.commonpath([path.parent for path in paths.values()]))
     suffix = f".{kind}{MANIFEST_SUFFIX}" if kind else MANIFEST_SUFFIX
     return TrackPlan(track, paths, parent / _short(track.name + suffix))

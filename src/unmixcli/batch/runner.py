@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from unmixcli.audio.blocks import Block
 from unmixcli.audio.formats import OutputFormat
 from unmixcli.audio.read import AudioReader
 from unmixcli.audio.tags import read_tags
-from unmixcli.audio.write import TrackReport, TrackWriter
+from unmixcli.audio.write import StemReport, TrackReport, TrackWriter
 from unmixcli.batch.events import (
     Finished,
     Listener,
@@ -23,13 +24,12 @@ from unmixcli.batch.events import (
     Progress,
     Skipped,
     Started,
-    StemWritten,
     Summary,
 )
-from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done
+from unmixcli.batch.manifest import Fingerprint, Manifest, is_done
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.batch.threads import ReadAhead, WriteBehind
-from unmixcli.batch.tracks import TrackBatch, input_digest, model_fingerprint
+from unmixcli.batch.tracks import TrackBatch, input_digest, model_fingerprint, output_records
 from unmixcli.errors import InputError, TruncatedError
 from unmixcli.models.catalogue import Model
 from unmixcli.separation.engine import Engine
@@ -61,18 +61,45 @@ class Ready(Protocol):
         """A separator for one track of this rate in Hz and 1 or 2 channels."""
 
 
+class BesideTrack(Protocol):
+    """What is found beside the stems of one track."""
+
+    def write(self, stems: Mapping[str, Block]) -> None:
+        """Take a block `(channels, samples)` of every output of the session."""
+
+    def finish(self) -> StemReport:
+        """Complete the file; it gets its name when the context ends well."""
+
+
+class Beside(Protocol):
+    """What is found in the outputs of a session while they are written: one more file a track."""
+
+    @property
+    def name(self) -> str:
+        """Of the file, among the outputs of a plan."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What changes the file, for the manifest."""
+
+    def track(self, path: Path, *, engine: Engine) -> AbstractContextManager[BesideTrack]:
+        """What is found of one track, which the engine separates."""
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """Everything that a run is told.
 
     Attributes:
-        session: the method, ready for the outputs asked for.
+        session: the method, ready for the outputs asked for; those that a plan has not are not
+            written.
         format: of the files.
         start_s: where each track begins.
         duration_s: how much of each; None is all.
         downmix: whether more than two channels are mixed down.
         existing: what happens where outputs are: "refuse", "skip" what is done, "overwrite".
         seed: of the dither.
+        beside: what is found in the outputs; None for nothing.
     """
 
     session: Ready
@@ -82,6 +109,7 @@ class RunSettings:
     downmix: bool = False
     existing: str = "refuse"
     seed: int = 0
+    beside: Beside | None = None
 
     @property
     def fingerprint_settings(self) -> Mapping[str, Any]:
@@ -130,7 +158,7 @@ class _Separation(TrackBatch):
 
     def _one(self, index: int, plan: TrackPlan, source: Path) -> None:
         started = time.perf_counter()
-        fingerprint = self._fingerprint(source)
+        fingerprint = self._fingerprint(source, plan)
         if self.settings.existing == "skip" and (done := is_done(plan.manifest, fingerprint)):
             self._tell(Skipped(index, plan.track.label, done.warning))
             return
@@ -138,8 +166,7 @@ class _Separation(TrackBatch):
         with self._open(source) as reader:
             report, warning = self._separate(index, plan, source, reader)
         self._write_manifest(plan, fingerprint, report, warning)
-        for name, stem in report.stems.items():
-            self._tell(StemWritten(index, name, stem.path, stem.samples, stem.peak, stem.silent))
+        self._tell_files(index, report.stems)
         seconds = max(stem.samples for stem in report.stems.values()) / report.sample_rate
         elapsed = time.perf_counter() - started
         self._tell(
@@ -154,12 +181,16 @@ class _Separation(TrackBatch):
             )
         )
 
-    def _fingerprint(self, source: Path) -> Fingerprint:
+    def _fingerprint(self, source: Path, plan: TrackPlan) -> Fingerprint:
+        settings, beside = dict(self.settings.fingerprint_settings), self.settings.beside
+        if beside is not None:
+            # Of the session's outputs some may be heard and not written.
+            settings |= {"files": list(plan.outputs), beside.name: beside.settings}
         return Fingerprint(
             input_sha256=input_digest(source),
             model=self.settings.session.model.name,
             model_sha256=self._model_sha256,
-            settings=self.settings.fingerprint_settings,
+            settings=settings,
             version=__version__,
         )
 
@@ -175,27 +206,58 @@ class _Separation(TrackBatch):
             channels=channels,
             notice=lambda message: self._tell(Noticed(message, plan.track.label)),
         )
-        with TrackWriter(
-            plan.outputs,
-            sample_rate=rate,
-            channels=channels,
+        with self._writer(plan, source, engine) as writer, self._beside(plan, engine) as beside:
+
+            def write(stems: Mapping[str, Block]) -> None:
+                writer.write({name: stems[name] for name in stems if name in plan.outputs})
+                if beside is not None:
+                    beside.write(stems)
+
+            warning = self._stream(index, engine, reader, write)
+            more = self._finished(beside)
+            # From here on the old manifest speaks of files that are being replaced.
+            plan.manifest.unlink(missing_ok=True)
+            report = writer.close()
+        report = replace(report, stems={**report.stems, **more})
+        return report, warning.replace(str(source), plan.track.label)
+
+    def _writer(self, plan: TrackPlan, source: Path, engine: Engine) -> TrackWriter:
+        return TrackWriter(
+            {name: plan.outputs[name] for name in engine.stems if name in plan.outputs},
+            sample_rate=engine.sample_rate,
+            channels=engine.channels,
             format=self.settings.format,
             tags=read_tags(source),
             title=plan.track.name,
             seed=self.settings.seed,
-        ) as writer:
-            warning = self._stream(index, engine, reader, writer)
-            # From here on the old manifest speaks of files that are being replaced.
-            plan.manifest.unlink(missing_ok=True)
-            return writer.close(), warning.replace(str(source), plan.track.label)
+        )
 
-    def _stream(self, index: int, engine: Engine, reader: AudioReader, writer: TrackWriter) -> str:
+    def _beside(
+        self, plan: TrackPlan, engine: Engine
+    ) -> AbstractContextManager[BesideTrack | None]:
+        beside = self.settings.beside
+        if beside is None:
+            return nullcontext()
+        return beside.track(plan.outputs[beside.name], engine=engine)
+
+    def _finished(self, beside: BesideTrack | None) -> Mapping[str, StemReport]:
+        if beside is None or self.settings.beside is None:
+            return {}
+        return {self.settings.beside.name: beside.finish()}
+
+    def _stream(
+        self,
+        index: int,
+        engine: Engine,
+        reader: AudioReader,
+        write: Callable[[Mapping[str, Block]], None],
+    ) -> str:
         """Send every block through the engine; return why the track is not whole, if it is not."""
         rate, position, warning = reader.info.sample_rate, 0, ""
         duration = None if reader.samples is None else reader.samples / rate
         with (
             ReadAhead(reader.blocks()) as blocks,
-            WriteBehind[Tensor](lambda block: writer.write(_named(engine, block))) as behind,
+            WriteBehind[Tensor](lambda block: write(_named(engine, block))) as behind,
         ):
             try:
                 for block in blocks:
@@ -213,26 +275,15 @@ class _Separation(TrackBatch):
     def _write_manifest(
         self, plan: TrackPlan, fingerprint: Fingerprint, report: TrackReport, warning: str
     ) -> None:
-        folder = plan.manifest.parent
-        outputs = {
-            name: OutputRecord(
-                file=str(stem.path.relative_to(folder)),
-                bytes=stem.path.stat().st_size,
-                samples=stem.samples,
-                peak=stem.peak,
-                silent=stem.silent,
-            )
-            for name, stem in report.stems.items()
-        }
         Manifest(
             input=plan.track.label,
             fingerprint=fingerprint,
             sample_rate=report.sample_rate,
             gain_db=report.gain_db,
-            outputs=outputs,
+            outputs=output_records(report.stems, folder=plan.manifest.parent),
             warning=warning,
         ).write(plan.manifest)
 
 
-def _named(engine: Engine, block: Tensor) -> dict[str, np.ndarray]:
+def _named(engine: Engine, block: Tensor) -> dict[str, Block]:
     return {name: block[row].numpy() for row, name in enumerate(engine.stems)}

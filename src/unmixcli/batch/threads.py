@@ -25,12 +25,18 @@ class ReadAhead(Generic[T]):
         self._queue: queue.Queue[object] = queue.Queue(depth)
         self._stop = threading.Event()
         self._error: BaseException | None = None
+        self._begun = threading.Event()
         # Not Thread.join: interrupted, it takes a running thread for a finished one (bpo-45274).
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
 
     def __enter__(self) -> Iterator[T]:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            # Interrupted as it begins, it would read on in a file that is being closed.
+            self._leave()
+            raise
         return self._iterate()
 
     def __exit__(
@@ -39,13 +45,20 @@ class ReadAhead(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         self._stop.set()
-        while not self._done.is_set():
+        # What has not begun by now finds `_stop` set when it does.
+        while self._begun.is_set() and not self._done.is_set():
             with suppress(KeyboardInterrupt):
                 _drain(self._queue)
                 self._done.wait(0.01)
 
     def _run(self) -> None:
+        self._begun.set()
+        if self._stop.is_set():
+            return
         try:
             for item in self._items:
                 if not _put(self._queue, item, self._stop):
@@ -71,12 +84,17 @@ class WriteBehind(Generic[T]):
         self._queue: queue.Queue[object] = queue.Queue(depth)
         self._stop = threading.Event()
         self._error: BaseException | None = None
+        self._begun = threading.Event()
         # Not Thread.join: interrupted, it takes a running thread for a finished one (bpo-45274).
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="write-behind", daemon=True)
 
     def __enter__(self) -> WriteBehind[T]:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._abandon()
+            raise
         return self
 
     def put(self, item: T) -> None:
@@ -105,7 +123,8 @@ class WriteBehind(Generic[T]):
     def _abandon(self) -> None:
         """Throw away what is queued and wait for the item in hand, whatever interrupts."""
         self._stop.set()
-        while not self._done.is_set():
+        # What has not begun by now finds `_stop` set when it does.
+        while self._begun.is_set() and not self._done.is_set():
             with suppress(KeyboardInterrupt):
                 _drain(self._queue)
                 with suppress(queue.Full):
@@ -117,6 +136,9 @@ class WriteBehind(Generic[T]):
             raise self._error
 
     def _run(self) -> None:
+        self._begun.set()
+        if self._stop.is_set():
+            return
         try:
             while (item := self._queue.get()) is not _END:
                 self._write(item)  # type: ignore[arg-type]

@@ -7,14 +7,15 @@ import tempfile
 import threading
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from unmixcli.audio.read import AudioReader, open_audio, spool_stdin
-from unmixcli.batch.events import Event, Failed, Listener, Summary
-from unmixcli.batch.manifest import written_beside
+from unmixcli.audio.write import StemReport
+from unmixcli.batch.events import Event, Failed, Listener, StemWritten, Summary
+from unmixcli.batch.manifest import OutputRecord, written_beside
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.errors import InputError, ResourceError, UnmixError, debugging
 from unmixcli.models.catalogue import Model
@@ -89,6 +90,10 @@ class TrackBatch(ABC):
             self._summary.count(event)
             self._listener(event)
 
+    def _tell_files(self, index: int, files: Mapping[str, StemReport]) -> None:
+        for name, file in files.items():
+            self._tell(StemWritten(index, name, file.path, file.samples, file.peak, file.silent))
+
     def _track(self, index: int, plan: TrackPlan) -> None:
         """Do one track, or tell why not."""
         label = plan.track.label
@@ -160,6 +165,20 @@ def input_digest(source: Path) -> str:
         raise InputError(f"{source}: no such file") from None
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror}") from error
+
+
+def output_records(files: Mapping[str, StemReport], *, folder: Path) -> dict[str, OutputRecord]:
+    """Files by name as the manifest in a folder holds them."""
+    return {
+        name: OutputRecord(
+            file=str(file.path.relative_to(folder)),
+            bytes=file.path.stat().st_size,
+            samples=file.samples,
+            peak=file.peak,
+            silent=file.silent,
+        )
+        for name, file in files.items()
+    }
 
 
 def model_fingerprint(model: Model) -> str:

@@ -52,7 +52,7 @@ def hpss(
         Setting | None,
         typer.Option(
             help="Transform of median and kam: 1 has windows of 46 ms, 2 of 93 ms; kam's is 1 if "
-            "none is given, median's that of librosa."
+            "none is given, median's that of librosa. Of models the one that has it."
         ),
     ] = None,
     stems: Annotated[
@@ -60,7 +60,7 @@ def hpss(
         typer.Option("--stems", "-s", help="Stems to write, as harmonic; all if none are named."),
     ] = None,
     plot: Annotated[
-        bool, typer.Option("--plot", help="Draw the spectrograms beside the stems, as PNG.")
+        bool, typer.Option("--plot", help="Draw the spectrograms as well, spectrograms.png.")
     ] = False,
     out: options.Out = options.DEFAULT_OUT,
     name: options.Name = options.DEFAULT_NAME,

@@ -18,12 +18,11 @@ from unmixcli.batch.events import (
     Progress,
     Skipped,
     Started,
-    StemWritten,
 )
-from unmixcli.batch.manifest import Fingerprint, Manifest, OutputRecord, is_done
+from unmixcli.batch.manifest import Fingerprint, Manifest, is_done
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.batch.threads import ReadAhead
-from unmixcli.batch.tracks import TrackBatch, input_digest, model_fingerprint
+from unmixcli.batch.tracks import TrackBatch, input_digest, model_fingerprint, output_records
 from unmixcli.errors import InputError, TruncatedError
 from unmixcli.pitch.finder import PitchFinder
 from unmixcli.pitch.results import PitchReport, PitchWriter, wants_stem
@@ -53,17 +52,12 @@ class PitchSettings:
 
 
 class PitchBatch(TrackBatch):
-    """Tracks in, files and events out.
-
-    Attributes:
-        unvoiced: labels of tracks in which there was no pitch.
-    """
+    """Tracks in, files and events out."""
 
     def __init__(
         self, settings: PitchSettings, *, listener: Listener, total: int, stdin: BinaryIO
     ) -> None:
         super().__init__(settings, listener=listener, total=total, stdin=stdin)
-        self.unvoiced: list[str] = []
         self._settings = settings
         self._model_sha256 = model_fingerprint(settings.session.choice.model)
 
@@ -71,7 +65,6 @@ class PitchBatch(TrackBatch):
         started = time.perf_counter()
         fingerprint = self._fingerprint(source, plan)
         if self._settings.existing == "skip" and (done := is_done(plan.manifest, fingerprint)):
-            self._note(plan, silent=any(output.silent for output in done.outputs.values()))
             self._tell(Skipped(index, plan.track.label, done.warning))
             return
         self._check_existing(plan)
@@ -79,13 +72,7 @@ class PitchBatch(TrackBatch):
             report, seconds, warning = self._found(index, plan, source, reader)
         warning = warning.replace(str(source), plan.track.label)
         _manifest(plan, fingerprint, report, warning, reader.info.sample_rate).write(plan.manifest)
-        self._note(plan, silent=not report.voiced)
-        for name, path in report.paths.items():
-            self._tell(
-                StemWritten(
-                    index, name, path, report.steps, report.confidence, silent=not report.voiced
-                )
-            )
+        self._tell_files(index, report.files)
         if self._settings.verbose:
             self._tell(Noticed(_in_words(report), plan.track.label))
         elapsed, rate = time.perf_counter() - started, reader.info.sample_rate
@@ -163,33 +150,17 @@ class PitchBatch(TrackBatch):
         writer.write(finder.finish())
         return position / rate, warning
 
-    def _note(self, plan: TrackPlan, *, silent: bool) -> None:
-        if silent:
-            with self._lock:
-                self.unvoiced.append(plan.track.label)
-
 
 def _manifest(
     plan: TrackPlan, fingerprint: Fingerprint, report: PitchReport, warning: str, rate: int
 ) -> Manifest:
-    """What is beside the files; `samples` are frames, `silent` is a track without pitch."""
-    folder = plan.manifest.parent
-    outputs = {
-        name: OutputRecord(
-            file=str(path.relative_to(folder)),
-            bytes=path.stat().st_size,
-            samples=report.steps,
-            peak=report.confidence,
-            silent=not report.voiced,
-        )
-        for name, path in report.paths.items()
-    }
+    """What is beside the files."""
     return Manifest(
         input=plan.track.label,
         fingerprint=fingerprint,
         sample_rate=rate,
         gain_db=0.0,
-        outputs=outputs,
+        outputs=output_records(report.files, folder=plan.manifest.parent),
         warning=warning,
     )
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from unmixcli.batch.events import Event, Noticed, Summary
+from unmixcli.batch.events import Noticed
 from unmixcli.batch.plan import TrackPlan, plan_tracks
 from unmixcli.cli.arguments import TrackArguments
 from unmixcli.cli.display import Display, open_display
 from unmixcli.cli.pitch_batch import PitchBatch, PitchSettings
+from unmixcli.cli.pitch_notes import tell_unvoiced
 from unmixcli.errors import UsageError
 from unmixcli.models.catalogue import Choice
 from unmixcli.pitch.results import F0_CSV, Wanted, file_names
@@ -87,19 +87,13 @@ def _run(
     )
     batch = PitchBatch(settings, listener=display, total=len(plans), stdin=sys.stdin.buffer)
     summary = batch.run(plans, jobs=arguments.jobs)
-    _summarise(display, summary, batch.unvoiced)
+    display.summary(summary)
+    tell_unvoiced(display, plans, summary, name=F0_CSV)
     if arguments.to_stdout and plans[0].outputs[F0_CSV].is_file():
         with plans[0].outputs[F0_CSV].open("rb") as finished:
             shutil.copyfileobj(finished, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     return summary.exit_code
-
-
-def _summarise(display: Display, summary: Summary, unvoiced: Sequence[str]) -> None:
-    display.summary(summary)
-    note: Event = Noticed(f"no pitch was found, every frame is unvoiced: {', '.join(unvoiced)}")
-    if unvoiced:
-        display(note)
 
 
 def _options(arguments: Arguments) -> PitchOptions:
@@ -119,11 +113,10 @@ def _plans(
 ) -> list[TrackPlan]:
     return plan_tracks(
         arguments.tracks(folder),
-        outputs=names,
-        folder=folder,
         # The files' names bring their extensions.
+        outputs=dict.fromkeys(names, ""),
+        folder=folder,
         template=arguments.name.replace(".{ext}", ""),
-        extension="",
         model=model,
         kind="pitch",
     )

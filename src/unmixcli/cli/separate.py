@@ -38,6 +38,13 @@ def separate(
     karaoke: Annotated[
         bool, typer.Option("--karaoke", "-k", help="Write the backing track and the vocals.")
     ] = False,
+    pitch: Annotated[
+        bool,
+        typer.Option(
+            "--pitch",
+            help="Write the pitch of the vocals as well, vocals.f0.csv, in the same pass.",
+        ),
+    ] = False,
     out: options.Out = options.DEFAULT_OUT,
     name: options.Name = options.DEFAULT_NAME,
     format: options.Container = options.Format.wav,

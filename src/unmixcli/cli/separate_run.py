@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unmixcli.audio.formats import OutputFormat, output_format
-from unmixcli.batch.events import Summary
+from unmixcli.batch.events import Noticed, Summary
 from unmixcli.batch.plan import TrackPlan, plan_tracks
-from unmixcli.batch.runner import Ready, RunSettings, run_batch
+from unmixcli.batch.runner import Beside, Ready, RunSettings, run_batch
 from unmixcli.cli.arguments import BatchArguments
 from unmixcli.cli.display import Display, open_display
+from unmixcli.cli.pitch_notes import tell_unvoiced
 from unmixcli.errors import UsageError
 from unmixcli.models.catalogue import Choice
+from unmixcli.pitch.beside import EXTENSION, VOCALS_F0, open_vocal_pitch, select_vocal_pitch
+from unmixcli.pitch.joint_session import check_joint, open_joint
+from unmixcli.pitch.session import VOCALS, PitchChoice
 from unmixcli.separation.device import resolve_device
 from unmixcli.separation.session import check_options, open_session, select_model
-from unmixcli.separation.stems import OutputPlan, Request, parse_mix
+from unmixcli.separation.stems import OutputPlan, Request, parse_mix, plan_outputs
 from unmixcli.separation.waveform import WaveformOptions
 
 
@@ -35,6 +39,7 @@ class Arguments(BatchArguments):
     seed: int
     batch: int | None
     overlap: float | None
+    pitch: bool
 
 
 @dataclass(frozen=True)
@@ -43,25 +48,47 @@ class Work:
 
     Attributes:
         choice: the model.
-        plan: the outputs.
+        plan: the outputs that are written.
         check: refuses options that do not fit it, without loading anything.
         open: makes it ready.
-        after: is given the tracks and what became of them, if anything follows.
         kind: as of `plan_tracks`.
+        pitch: what finds the pitch of the vocals beside, if that is wanted; what `open` gives
+            then has the vocals among its outputs.
+        picture: what is drawn of each track beside, if that is wanted; one of these two at most.
     """
 
     choice: Choice
     plan: OutputPlan
     check: Callable[[], object]
     open: Callable[[], Ready]
-    after: Callable[[Sequence[TrackPlan], Summary], None] | None = None
     kind: str = ""
+    pitch: PitchChoice | None = None
+    picture: Beside | None = None
+
+    @property
+    def more(self) -> dict[str, str]:
+        """What is written beside the stems, and the extensions."""
+        if self.picture is not None:
+            return {self.picture.name: "png"}
+        return {} if self.pitch is None else {VOCALS_F0: EXTENSION}
+
+    @property
+    def names(self) -> OutputPlan:
+        """All that is written for a track."""
+        return OutputPlan((*self.plan.outputs, *self.more), (), ())
+
+    def beside(self) -> Beside | None:
+        """Make ready what is found beside the stems."""
+        return self.picture if self.pitch is None else open_vocal_pitch(self.pitch)
 
 
 def run(arguments: Arguments) -> int:
     """Carry the command out and return its exit code."""
     arguments.go_offline()
-    choice, plan = select_model(arguments.model, _request(arguments))
+    choice, plan, heard = _chosen(arguments)
+    pitch = select_vocal_pitch(choice.model) if arguments.pitch else None
+    is_joint = pitch is not None and not pitch.is_tracker
+    device: str = arguments.device.value
     options = WaveformOptions(
         batch=arguments.batch,
         overlap=arguments.overlap,
@@ -72,19 +99,37 @@ def run(arguments: Arguments) -> int:
     )
 
     def check() -> None:
-        check_options(options, choice.model)
-        resolve_device(arguments.device.value, card=choice.model.card)
+        (check_joint if is_joint else check_options)(options, choice.model)
+        resolve_device(device, card=choice.model.card)
 
     def ready() -> Ready:
-        session = open_session(choice, plan, device=arguments.device.value, options=options)
-        return replace(session, measured=arguments.verbose)
+        if is_joint:
+            return open_joint(choice.model, heard, device=device, options=options)
+        return open_session(
+            choice, heard, device=device, options=options, measured=arguments.verbose
+        )
 
-    return run_work(arguments, Work(choice, plan, check, ready))
+    return run_work(arguments, Work(choice, plan, check, ready, pitch=pitch))
+
+
+def _chosen(arguments: Arguments) -> tuple[Choice, OutputPlan, OutputPlan]:
+    """The model, the outputs that are written, and those with the vocals if they must be heard."""
+    request = _request(arguments)
+    if not arguments.pitch:
+        choice, plan = select_model(arguments.model, request)
+        return choice, plan, plan
+    with_vocals = replace(request, stems=(*request.stems, VOCALS))
+    try:
+        choice, heard = select_model(arguments.model, with_vocals)
+    except UsageError as error:
+        raise UsageError(f"--pitch is that of the {VOCALS}: {error}") from None
+    plan = plan_outputs(choice.model.stem_set, request, model=choice.model.name)
+    return choice, plan, plan if VOCALS in plan.outputs else heard
 
 
 def run_work(arguments: BatchArguments, work: Work) -> int:
     """Separate the batch and return the exit code."""
-    _check(arguments, work.plan)
+    _check(arguments, work)
     written = output_format(
         arguments.format.value,
         bits=arguments.bits and arguments.bits.value,
@@ -97,9 +142,12 @@ def run_work(arguments: BatchArguments, work: Work) -> int:
         ) as display:
             if arguments.dry_run:
                 work.check()
-                return display.dry_run(work.choice, work.plan, plans)
+                return display.dry_run(work.choice, work.names, plans)
             session = work.open()
-            display.chosen(work.choice, work.plan, session.device.type)
+            beside = work.beside()
+            display.chosen(work.choice, work.names, session.device.type)
+            if work.pitch is not None:
+                display(Noticed(f"{work.pitch.model.name} finds the pitch of the {VOCALS}"))
             display.begin(len(plans))
             settings = RunSettings(
                 session,
@@ -108,10 +156,11 @@ def run_work(arguments: BatchArguments, work: Work) -> int:
                 duration_s=arguments.duration,
                 downmix=arguments.downmix,
                 existing=arguments.existing,
+                beside=beside,
             )
             summary = _separate(arguments, plans, settings, display)
-            if work.after is not None:
-                work.after(plans, summary)
+            if work.pitch is not None:
+                tell_unvoiced(display, plans, summary, name=VOCALS_F0)
             return summary.exit_code
 
 
@@ -154,11 +203,15 @@ def named(text: str | None, option: str) -> tuple[str, ...]:
     return names
 
 
-def _check(arguments: BatchArguments, plan: OutputPlan) -> None:
+def _check(arguments: BatchArguments, work: Work) -> None:
     arguments.check()
-    if arguments.to_stdout and len(plan.outputs) != 1:
+    if arguments.to_stdout and work.pitch is not None:
+        raise UsageError("--pitch and --out -: there is no folder for the CSV; name one")
+    if VOCALS_F0 in work.plan.outputs and work.pitch is not None:
+        raise UsageError(f"two different outputs are called {VOCALS_F0!r}; give one another name")
+    if arguments.to_stdout and len(work.plan.outputs) != 1:
         raise UsageError(
-            f"--out - takes one stem, not {', '.join(plan.outputs)}; name it by --stems"
+            f"--out - takes one stem, not {', '.join(work.plan.outputs)}; name it by --stems"
         )
 
 
@@ -167,10 +220,9 @@ def _plans(
 ) -> list[TrackPlan]:
     return plan_tracks(
         arguments.tracks(folder),
-        outputs=work.plan.outputs,
+        outputs={**dict.fromkeys(work.plan.outputs, written.extension), **work.more},
         folder=folder,
         template=arguments.name,
-        extension=written.extension,
         model=work.choice.model.name,
         kind=work.kind,
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unmixcli.audio.read import probe, read_audio
 from unmixcli.data.tracks import Part, Track, read_f0
+from unmixcli.data.tracks.pitch_labels import CSV
 from unmixcli.data.tracks.stem_folder import stem_folder_track
 from unmixcli.errors import InputError
 from unmixcli.evaluation.hashes import FileHashes, digest, track_hash
@@ -24,6 +25,9 @@ Melody: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 Share: TypeAlias = Callable[[float], None]
 
 _BLOCK_S = 5
+
+# As `unmix separate --pitch` calls it.
+_WRITTEN_PITCH = "vocals.f0.csv"
 
 
 class Estimator(Protocol):
@@ -162,7 +166,7 @@ class FolderEstimator:
         return estimates
 
     def melody(self, track: Track) -> Melody | None:
-        """What `vocals_f0.csv` beside the stems holds."""
+        """What `vocals_f0.csv` beside the stems holds, or `vocals.f0.csv` of `separate --pitch`."""
         return read_f0(self._track(track))
 
     def _track(self, track: Track) -> Track:
@@ -170,7 +174,9 @@ class FolderEstimator:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder, so {track.name} has no estimates")
         found = stem_folder_track(folder)
-        return Track(name=found.name, stems=found.stems, annotations=found.annotations)
+        written = folder / _WRITTEN_PITCH
+        own = {CSV: written} if written.is_file() else {}
+        return Track(name=found.name, stems=found.stems, annotations={**own, **found.annotations})
 
 
 def _check_reference(track: Track, name: str, mix: Audio, *, sample_rate: int) -> None:

@@ -64,7 +64,7 @@ class HPSSOptions:
             cards say.
         margin: how many times larger one median must be than the other: of `median` 1, of `hpr`
             2, where it is called β.
-        setting: the transform, 1 or 2 of Drossos et al.
+        setting: the transform, 1 or 2 of Drossos et al.; of models it chooses the one that has it.
         residual: whether what is left of the mix is a stem of its own; it always is where a
             method leaves something by intention.
     """
@@ -157,15 +157,27 @@ def select_method(
         UsageError: for an unknown method or stem, or options that the method has not.
     """
     _check_options(name, options)
-    model = Model(_card(name), Path()) if name in CLASSICAL else _learned(name)
+    model = Model(_card(name), Path()) if name in CLASSICAL else _learned(name, options.setting)
     stem_set = _stem_set(model, options)
     return Choice(model), plan_outputs(stem_set, Request(stems=tuple(stems)), model=name)
 
 
 def open_hpss(
-    choice: Choice, plan: OutputPlan, *, options: HPSSOptions, device: str
+    choice: Choice,
+    plan: OutputPlan,
+    *,
+    options: HPSSOptions,
+    device: str,
+    measured: bool = False,
 ) -> HPSSSession | Session:
     """Make a method ready.
+
+    Args:
+        choice: it.
+        plan: the outputs.
+        options: what was chosen.
+        device: "auto", "cpu", "cuda" or "mps"; used or refused.
+        measured: as of a `Session`.
 
     Raises:
         UsageError: for an unknown device.
@@ -177,8 +189,9 @@ def open_hpss(
         place = resolve_device(device, card=model.card)
         # Named or not, the mix's phase is the same result.
         options = replace(options, phase=options.phase or "mixture")
-        return HPSSSession(model, plan, options, place)
-    return open_session(choice, plan, device=device, options=SpectralOptions(phase=options.phase))
+        return HPSSSession(model, plan, options, place, measured)
+    own = SpectralOptions(phase=options.phase)
+    return open_session(choice, plan, device=device, options=own, measured=measured)
 
 
 def _told(notice: Notice | None, stage: str) -> Notice | None:
@@ -208,11 +221,10 @@ def _check_options(name: str, options: HPSSOptions) -> None:
             raise UsageError(
                 f"--margin {options.margin:g}: must be a number from 1 to {_LARGEST_MARGIN}"
             )
-    if options.setting is not None:
-        if name not in _TRANSFORMS:
-            raise UsageError(f"--setting: {name} has none; {', '.join(_TRANSFORMS)} have one")
-        if options.setting not in SETTINGS:
-            raise UsageError(f"--setting {options.setting}: there are 1 and 2")
+    if options.setting not in (None, *SETTINGS):
+        raise UsageError(f"--setting {options.setting}: there are 1 and 2")
+    if options.setting is not None and name in CLASSICAL and name not in _TRANSFORMS:
+        raise _setting_refused(name)
 
 
 def _stem_set(model: Model, options: HPSSOptions) -> StemSet:
@@ -223,18 +235,56 @@ def _stem_set(model: Model, options: HPSSOptions) -> StemSet:
     return StemSet(PAIR, model.card.residual if model.card.residual in PAIR else PAIR[1])
 
 
-def _learned(name: str) -> Model:
-    """The model of a name, which may go without the "hpss-" of those that come with the package."""
-    able = [model.name for model in list_models() if model.has(PAIR)]
-    if f"hpss-{name}" in able and name not in able:
-        name = f"hpss-{name}"
+def setting_of(card: Card) -> int | None:
+    """The setting of Drossos et al. whose transform a model has, at their rate; None for others."""
+    if card.stft is None or card.sample_rate != _RATE:
+        return None
+    own = _sizes(STFTConfig(**card.stft.model_dump()))
+    return next((number for number, stft in SETTINGS.items() if _sizes(stft) == own), None)
+
+
+def _sizes(stft: STFTConfig) -> tuple[int, int, int, str]:
+    return stft.n_fft, stft.hop_samples, stft.window_length, stft.window
+
+
+def _learned(name: str, setting: int | None) -> Model:
+    """The model of a name and a setting.
+
+    A name may go without the "hpss-" of those that come with the package, and without the number
+    that tells a model from the same one in the other setting.
+    """
+    able = {model.name: model for model in list_models() if model.has(PAIR)}
+    spellings = [name, f"hpss-{name}"]
+    if setting is not None:
+        spellings += [f"{spelling}-{setting}" for spelling in spellings]
+    known = [able[full] for full in spellings if full in able] or [_named(name, able)]
+    fitting = [model for model in known if setting in (None, setting_of(model.card))]
+    if not fitting:
+        raise _setting_refused(name, own=setting_of(known[0].card))
+    return fitting[0]
+
+
+def _setting_refused(name: str, *, own: int | None = None) -> UsageError:
+    having = ", ".join(_TRANSFORMS)
+    if own is None:
+        return UsageError(f"--setting: {name} has none; {having} have one")
+    return UsageError(f"--setting: {name} has {own} alone; leave it out, or take {having}")
+
+
+def _named(name: str, able: Mapping[str, Model]) -> Model:
+    """The model of a name or a folder.
+
+    Raises:
+        UsageError: if there is none, or it has other stems.
+    """
+    known = ", ".join((*CLASSICAL, *able))
     try:
         model = find_model(name)
     except UsageError:
-        known = ", ".join((*CLASSICAL, *able))
-        raise UsageError(f"--method {name}: there are {known}") from None
+        raise UsageError(
+            f"--method {name}: there are {known}; or name the folder of a model that you trained"
+        ) from None
     if not model.has(PAIR):
-        known = ", ".join((*CLASSICAL, *able))
         raise UsageError(f"--method {name}: has no stems {' and '.join(PAIR)}; {known} have")
     return model
 

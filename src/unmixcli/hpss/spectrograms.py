@@ -1,9 +1,14 @@
-"""Spectrograms of stems and of their sum as a picture, in constant memory."""
+"""Spectrograms of stems and of their sum as a picture, drawn from blocks in constant memory.
+
+What is here is what a batch takes as `beside`: it sees the stems of an engine block by block, and
+its picture is finished with them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmixcli.audio.read import open_audio
+from unmixcli.audio.blocks import Block
+from unmixcli.audio.write import StemReport
+from unmixcli.dsp.pictures import Columns, check_plotting
 from unmixcli.dsp.stft import STFTConfig, STFTStream
-from unmixcli.errors import UsageError
 from unmixcli.finished import finished_file
+from unmixcli.separation.engine import Engine
 
 TRANSFORM = STFTConfig(n_fft=2048, hop_samples=512)
-
-# A picture has a thousand columns or two; neighbours are merged while there are more.
-_MOST_COLUMNS = 2048
 
 # Below the loudest bin of the sum, dB.
 _RANGE_DB = 80.0
@@ -28,93 +32,99 @@ _RANGE_DB = 80.0
 Image = NDArray[np.float32]
 
 
-def check_plotting() -> None:
-    """See that pictures can be drawn.
+@dataclass(frozen=True)
+class Spectrograms:
+    """A picture for each track.
+
+    Attributes:
+        total: what the sum of the stems is called; not drawn for a single stem.
+        name: of the file among the outputs.
 
     Raises:
-        UsageError: without Matplotlib.
+        ResourceError: without Matplotlib.
     """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "--plot: needs Matplotlib, which is not installed; "
-            "get it by: pip install 'unmixcli[plot]'"
-        ) from error
+
+    total: str = "mix"
+    name: str = "spectrograms"
+
+    def __post_init__(self) -> None:
+        """See that pictures can be drawn."""
+        check_plotting()
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What changes the file."""
+        return {"total": self.total}
+
+    @contextmanager
+    def track(self, path: Path, *, engine: Engine) -> Iterator[SpectrogramsTrack]:
+        """The picture of one track; the file has its name when the context ends well.
+
+        Args:
+            path: of the file; is replaced.
+            engine: of the track.
+
+        Raises:
+            ResourceError: if the folder or the disk refuse.
+        """
+        with finished_file(path) as temporary:
+            yield SpectrogramsTrack(path, temporary, rate=engine.sample_rate, total=self.total)
 
 
-def plot_spectrograms(stems: Mapping[str, Path], target: Path, *, total: str = "mix") -> None:
-    """Draw the spectrograms of stems below that of their sum, as PNG.
+class SpectrogramsTrack:
+    """The picture of the stems of one track.
 
     Args:
-        stems: files of one rate and length, by name.
-        target: is replaced.
-        total: what their sum is called; not drawn for a single stem.
-
-    Raises:
-        InputError: for files that cannot be read.
-        ResourceError: if the picture cannot be written.
+        path: of the finished file.
+        temporary: where it is drawn.
+        rate: of the stems, Hz.
+        total: what their sum is called.
     """
-    with ExitStack() as stack:
-        readers = [stack.enter_context(open_audio(path)) for path in stems.values()]
-        rate = readers[0].info.sample_rate
-        blocks = zip(*(reader.blocks() for reader in readers), strict=False)
-        images, duration_s = _images((_mono(block) for block in blocks), rate=rate)
-    titles = [total, *stems] if len(stems) > 1 else list(stems)
-    figure = _figure(images[-len(titles) :], titles, extent=(0.0, duration_s, 0.0, rate / 2000))
-    with finished_file(target) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+
+    def __init__(self, path: Path, temporary: Path, *, rate: int, total: str) -> None:
+        self._path = path
+        self._temporary = temporary
+        self._rate = rate
+        self._total = total
+        self._stems: tuple[str, ...] = ()
+        self._stream = STFTStream(TRANSFORM)
+        self._columns = Columns()
+        self._samples = 0
+        self._peak = 0.0
+
+    def write(self, stems: Mapping[str, Block]) -> None:
+        """Take a block `(channels, samples)` of every output."""
+        self._stems = tuple(stems)
+        blocks = torch.stack([torch.from_numpy(block) for block in stems.values()])
+        self._samples += blocks.shape[-1]
+        self._peak = max(self._peak, float(blocks.abs().max())) if blocks.numel() else self._peak
+        self._columns.push(self._stream.push(_with_sum(blocks.mean(dim=1))).abs())
+
+    def finish(self) -> StemReport:
+        """Draw the picture: `samples` and `peak` are those of the stems, the peak of the loudest.
+
+        Raises:
+            OSError: if the disk refuses.
+        """
+        self._columns.push(self._stream.finish().abs())
+        titles = [self._total, *self._stems] if len(self._stems) > 1 else list(self._stems)
+        images = levels(self._columns.finish())[-len(titles) :]
+        duration_s, highest_khz = self._samples / self._rate, self._rate / 2000
+        figure = _figure(images, titles, extent=(0.0, duration_s, 0.0, highest_khz))
+        figure.savefig(self._temporary, format="png", dpi=120)
+        return StemReport(self._path, self._samples, self._peak, silent=self._peak == 0)
 
 
-def _mono(blocks: Sequence[NDArray[np.float32]]) -> Tensor:
-    """The sum and each stem, `(1 + stems, samples)`."""
-    shortest = min(block.shape[-1] for block in blocks)
-    stems = torch.stack([torch.from_numpy(block[:, :shortest]).mean(dim=0) for block in blocks])
+def levels(magnitudes: Tensor) -> Image:
+    """Levels in dB against the loudest bin of all, -80 at least, in the shape of `magnitudes`."""
+    level = 20 * torch.log10(magnitudes / magnitudes.max().clamp_min(1e-20) + 1e-10)
+    image: Image = level.clamp_min(-_RANGE_DB).numpy()
+    return image
+
+
+def _with_sum(stems: Tensor) -> Tensor:
+    """The sum and each stem: `(stems, samples)` to `(1 + stems, samples)`."""
     return torch.cat((stems.sum(dim=0, keepdim=True), stems))
-
-
-def _images(blocks: Iterator[Tensor], *, rate: int) -> tuple[Image, float]:
-    """Levels in dB against the loudest bin, `(signals, bins, columns)`, and the duration."""
-    stream, columns, step = STFTStream(TRANSFORM), _Columns(), 0
-    for block in blocks:
-        step += block.shape[-1]
-        columns.push(stream.push(block).abs())
-    columns.push(stream.finish().abs())
-    peaks = columns.finish()
-    level = 20 * torch.log10(peaks / peaks.max().clamp_min(1e-20) + 1e-10)
-    return level.clamp_min(-_RANGE_DB).numpy(), step / rate
-
-
-class _Columns:
-    """The largest magnitudes of equally many frames each; of more frames, the more there are."""
-
-    def __init__(self) -> None:
-        self._width = 1
-        self._waiting: list[Tensor] = []
-        self._done: list[Tensor] = []
-
-    def push(self, frames: Tensor) -> None:
-        """Take `(signals, bins, frames)`."""
-        together = torch.cat((*self._waiting, frames), dim=-1)
-        whole = together.shape[-1] // self._width * self._width
-        self._waiting = [together[..., whole:]]
-        self._done.append(together[..., :whole].unflatten(-1, (-1, self._width)).amax(dim=-1))
-        while sum(part.shape[-1] for part in self._done) > _MOST_COLUMNS:
-            self._merge()
-
-    def finish(self) -> Tensor:
-        """The columns, the last one of fewer frames."""
-        rest = self._waiting[0]
-        last = [rest.amax(dim=-1, keepdim=True)] if rest.shape[-1] else []
-        return torch.cat((*self._done, *last), dim=-1)
-
-    def _merge(self) -> None:
-        together = torch.cat(self._done, dim=-1)
-        even = together.shape[-1] // 2 * 2
-        odd = together[..., even:]
-        self._done = [together[..., :even].unflatten(-1, (-1, 2)).amax(dim=-1)]
-        self._waiting = [torch.cat((odd, self._waiting[0]), dim=-1)]
-        self._width *= 2
 
 
 def _figure(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from unmixcli.dsp.chunks import ChunkStream, Segment
+from unmixcli.dsp.chunks import ChunkConfig, ChunkStream, Segment
 from unmixcli.dsp.stft import InverseSTFTStream, STFTStream
 from unmixcli.errors import UsageError
 from unmixcli.models.spectral import JointModel
@@ -23,6 +23,7 @@ class JointStream:
 
     Args:
         model: on the device where it shall run.
+        chunks: the grid; None takes the model's own.
 
     Attributes:
         axis: of the bins.
@@ -35,7 +36,7 @@ class JointStream:
         ValueError: for a transform with other frames than a `SalienceStream` has.
     """
 
-    def __init__(self, model: JointModel) -> None:
+    def __init__(self, model: JointModel, *, chunks: ChunkConfig | None = None) -> None:
         settings = model.settings
         if not model.gives_salience or model.is_oracle:
             raise UsageError("this wiring of U-Nets finds no pitch in a mix; take another model")
@@ -49,7 +50,7 @@ class JointStream:
         self._device = next(model.parameters()).device
         self._bins = settings.stft.bins
         self._forward = STFTStream(settings.stft)
-        self._chunks = ChunkStream(settings.chunks, self._run)
+        self._chunks = ChunkStream(chunks or settings.chunks, self._run)
         self._inverse = InverseSTFTStream(settings.stft)
         self.reset()
 

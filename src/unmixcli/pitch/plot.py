@@ -7,30 +7,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from unmixcli.errors import ResourceError
+from unmixcli.dsp.pictures import Columns
 from unmixcli.pitch.f0 import Floats, Lines
 
-# A picture has a thousand columns or two; neighbours are merged while there are more.
-_MOST_COLUMNS = 2048
+# What people sing, drawn where there is no salience to say more: C2 to C6, and a little beyond,
+# lest a voice lies on the edge.
+_LOWEST_HZ, _HIGHEST_HZ = 63.5, 1077.0
 
-# What people sing, drawn where there is no salience to say more.
-_LOWEST_HZ, _HIGHEST_HZ = 65.4, 1046.5
-
-
-def check_plotting() -> None:
-    """See that pictures can be drawn.
-
-    Raises:
-        ResourceError: without Matplotlib.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ResourceError(
-            "--plot: needs Matplotlib, which is not installed; "
-            "get it by: pip install 'unmixcli[plot]'"
-        ) from error
+_A4_HZ = 440.0
+_A4_NUMBER = 69
+_NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
 class PitchPlot:
@@ -47,13 +35,13 @@ class PitchPlot:
         self._frame_s = frame_s
         self._frequencies = frequencies
         self._lines: list[Lines] = []
-        self._columns = _Columns()
+        self._columns = Columns()
 
     def push(self, lines: Lines, salience: npt.NDArray[np.float32] | None) -> None:
         """Take steps of pitch, and `(bins, frames)`."""
         self._lines.append(lines)
         if salience is not None:
-            self._columns.push(salience)
+            self._columns.push(torch.from_numpy(salience))
 
     def write(self, path: Path) -> None:
         """Draw the picture as PNG; `path` is replaced."""
@@ -62,60 +50,64 @@ class PitchPlot:
 
         figure = Figure(figsize=(12, 5), layout="constrained")
         axes = figure.subplots()
-        self._draw_salience(axes)
         f0_hz = np.concatenate([part.f0_hz for part in self._lines], axis=1)
         times = np.arange(f0_hz.shape[1]) * self._step_s
+        axes.set(xlabel="s", yscale="log", xlim=(0.0, max(times[-1:], default=1.0)))
+        self._draw_salience(axes)
         for voice in f0_hz:
             axes.plot(times, np.where(voice > 0, voice, np.nan), color="cyan", linewidth=1)
-        axes.set(xlabel="s", ylabel="Hz", yscale="log", xlim=(0.0, max(times[-1:], default=1.0)))
+        low, high = self._range(f0_hz[f0_hz > 0])
+        axes.set_ylim(low, high)
+        _name_notes(axes, low, high)
         figure.savefig(path, format="png", dpi=120)
 
+    def _range(self, voiced: Floats) -> tuple[float, float]:
+        """The lowest and the highest frequency that is drawn, Hz."""
+        if self._frequencies is not None:
+            return float(self._frequencies[0]), float(self._frequencies[-1])
+        lowest, highest = voiced.min(initial=_LOWEST_HZ), voiced.max(initial=_HIGHEST_HZ)
+        return float(lowest), float(highest)
+
     def _draw_salience(self, axes: Any) -> None:
-        image = self._columns.finish()
-        if self._frequencies is None or not image.shape[-1]:
-            axes.set_ylim(_LOWEST_HZ, _HIGHEST_HZ)
+        if self._frequencies is None:
+            return
+        image = self._columns.finish().numpy()
+        if not image.shape[1]:
             return
         times = np.arange(image.shape[1]) * self._columns.width * self._frame_s
         axes.pcolormesh(times, self._frequencies, image, cmap="magma", vmin=0, vmax=1)
 
 
-class _Columns:
-    """The largest salience of equally many frames each; of more frames, the more there are."""
+def note_ticks(low_hz: float, high_hz: float) -> dict[float, str]:
+    """Frequencies of notes in a range, and their names with Hz, at A4 = 440 Hz.
 
-    def __init__(self) -> None:
-        self.width = 1
-        self._rest: npt.NDArray[np.float32] | None = None
-        self._done: list[npt.NDArray[np.float32]] = []
-
-    def push(self, salience: npt.NDArray[np.float32]) -> None:
-        """Take `(bins, frames)`."""
-        held = salience if self._rest is None else np.concatenate([self._rest, salience], axis=1)
-        whole = held.shape[1] // self.width * self.width
-        self._rest = held[:, whole:].copy()
-        self._done.append(_merged(held[:, :whole], self.width))
-        while sum(part.shape[1] for part in self._done) > _MOST_COLUMNS:
-            self._halve()
-
-    def finish(self) -> npt.NDArray[np.float32]:
-        """The columns, the last one of fewer frames."""
-        if self._rest is None:
-            return np.zeros((0, 0), np.float32)
-        last = [self._rest.max(axis=1, keepdims=True)] if self._rest.shape[1] else []
-        return np.concatenate([*self._done, *last], axis=1)
-
-    def _halve(self) -> None:
-        held = np.concatenate(self._done, axis=1)
-        even = held.shape[1] // 2 * 2
-        assert self._rest is not None
-        # A column that has no partner waits; that it is one frame now changes no maximum.
-        odd = np.repeat(held[:, even:], self.width, axis=1)
-        self._rest = np.concatenate([odd, self._rest], axis=1)
-        self._done = [_merged(held[:, :even], 2)]
-        self.width *= 2
+    They are the Cs of the range; where there are fewer than two, all its notes.
+    """
+    first, last = np.ceil(_note_number(low_hz)), np.floor(_note_number(high_hz))
+    numbers = range(int(first), int(last) + 1)
+    octaves = [number for number in numbers if number % 12 == 0]
+    chosen = octaves if len(octaves) > 1 else numbers
+    return {_note_hz(number): _note_name(number) for number in chosen}
 
 
-def _merged(salience: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.float32]:
-    """The maximum of each `width` columns."""
-    bins = salience.shape[0]
-    merged: npt.NDArray[np.float32] = salience.reshape(bins, -1, width).max(axis=2)
-    return merged
+def _name_notes(axes: Any, low_hz: float, high_hz: float) -> None:
+    """Octaves with names and lines, every other semitone with a short mark."""
+    ticks = note_ticks(low_hz, high_hz)
+    axes.set_yticks(list(ticks), labels=list(ticks.values()))
+    first, last = int(np.ceil(_note_number(low_hz))), int(_note_number(high_hz))
+    axes.set_yticks([_note_hz(n) for n in range(first, last + 1)], labels=[], minor=True)
+    axes.grid(axis="y", color="grey", alpha=0.4, linewidth=0.5)
+
+
+def _note_number(hz: float) -> float:
+    """As MIDI counts semitones."""
+    return float(_A4_NUMBER + 12 * np.log2(hz / _A4_HZ))
+
+
+def _note_hz(number: int) -> float:
+    return float(_A4_HZ * 2 ** ((number - _A4_NUMBER) / 12))
+
+
+def _note_name(number: int) -> str:
+    octave, step = divmod(number, 12)
+    return f"{_NOTES[step]}{octave - 1}  {_note_hz(number):.0f} Hz"

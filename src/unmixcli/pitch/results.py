@@ -12,7 +12,8 @@ from types import MappingProxyType
 import numpy as np
 
 from unmixcli.audio.formats import output_format
-from unmixcli.audio.write import TrackWriter
+from unmixcli.audio.write import StemReport, TrackWriter
+from unmixcli.dsp.pictures import check_plotting
 from unmixcli.errors import UsageError
 from unmixcli.finished import finished_file
 from unmixcli.pitch.csv import HEADER, write_f0, write_multi_f0
@@ -20,7 +21,7 @@ from unmixcli.pitch.f0 import F0, Lines
 from unmixcli.pitch.finder import Found, PitchFinder
 from unmixcli.pitch.midi import check_midi, write_midi
 from unmixcli.pitch.notes import Note, NoteFinder
-from unmixcli.pitch.plot import PitchPlot, check_plotting
+from unmixcli.pitch.plot import PitchPlot
 from unmixcli.pitch.salience_file import SalienceWriter
 from unmixcli.pitch.session import PitchChoice
 from unmixcli.pitch.steps import step_of, step_times
@@ -56,6 +57,7 @@ class PitchReport:
         confidence: the largest.
         lowest_hz: of what is voiced; infinite if nothing is.
         highest_hz: 0 if nothing is.
+        stem: samples a channel and the largest magnitude of the stem, if it was written.
     """
 
     paths: Mapping[str, Path]
@@ -64,6 +66,22 @@ class PitchReport:
     confidence: float
     lowest_hz: float
     highest_hz: float
+    stem: tuple[int, float] = (0, 0.0)
+
+    @property
+    def files(self) -> dict[str, StemReport]:
+        """By name; of a stem its samples, of the others frames and, as peak, the confidence.
+
+        What holds pitch is silent if no frame is voiced.
+        """
+        return {name: self._file(name, path) for name, path in self.paths.items()}
+
+    def _file(self, name: str, path: Path) -> StemReport:
+        if wants_stem((name,)):
+            samples, peak = self.stem
+            return StemReport(path, samples, peak, silent=peak == 0)
+        unvoiced = name in (F0_CSV, MULTI_F0, MIDI) and not self.voiced
+        return StemReport(path, self.steps, self.confidence, silent=unvoiced)
 
 
 def file_names(choice: PitchChoice, wanted: Wanted) -> tuple[str, ...]:
@@ -130,6 +148,7 @@ class PitchWriter:
         self._steps = self._voiced = 0
         self._confidence = self._highest = 0.0
         self._lowest = np.inf
+        self._stem = (0, 0.0)
 
     def __enter__(self) -> PitchWriter:
         openers = {
@@ -175,6 +194,7 @@ class PitchWriter:
             self._confidence,
             self._lowest,
             self._highest,
+            self._stem,
         )
 
     def _open_f0(self, path: Path) -> None:
@@ -185,6 +205,8 @@ class PitchWriter:
             write_f0(file, f0_of(found.f0, first=self._steps, step_s=self._step_s))
 
         self._writers.append(write)
+        # So that a full disk is told of before any file gets its name.
+        self._finishers.append(file.flush)
 
     def _open_multi_f0(self, path: Path) -> None:
         file = self._stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
@@ -256,6 +278,9 @@ class PitchWriter:
         def write(found: Found) -> None:
             if found.stem is not None:
                 writer.write({path.stem: found.stem})
+                samples, peak = self._stem
+                largest = float(np.abs(found.stem).max(initial=0.0))
+                self._stem = samples + found.stem.shape[1], max(peak, largest)
 
         self._writers.append(write)
 

@@ -177,7 +177,7 @@ class PitchSession:
         free = free or load_stream(model.folder, device=self.device)
         stream = referenced(free, self._first_look(track, free.sample_rate))
         row = _stem_row(stream, model.name) if stem else None
-        yield _decoded(stream, options, within=_range(options, model.card), stem=row)
+        yield decoded(stream, options, card=model.card, stem=row)
         with self._lock:
             self._free.append(free)
 
@@ -279,9 +279,18 @@ def settings_of(choice: PitchChoice) -> dict[str, Any]:
     return {"options": asdict(choice.options), "separator": separator, "package": version}
 
 
-def _decoded(
-    stream: SalienceStream, options: PitchOptions, *, within: PitchRange, stem: int | None
+def decoded(
+    stream: SalienceStream, options: PitchOptions, *, card: Card, stem: int | None = None
 ) -> SalienceMethod:
+    """What finds pitch in the salience of a stream.
+
+    Args:
+        stream: for one track.
+        options: what was chosen.
+        card: of the model, with a table `pitch`.
+        stem: the row of the stem that the stream shall give as well, if one is wanted.
+    """
+    within = _range(options, card)
     decoder: Decoder = PeakDecoder(stream.axis, within=within)
     if options.viterbi:
         decoder = ViterbiDecoder(stream.axis, within=within)
@@ -316,8 +325,12 @@ def _default(options: PitchOptions) -> tuple[str, PitchOptions]:
     if options.stem is None and here:
         return DEFAULT_MODEL, options
     stem = options.stem or VOCALS
-    able = "swiftf0" if stem != "bass" and tracker_version("swiftf0") is not None else "pyin"
-    return able, replace(options, stem=stem)
+    return usual_tracker(stem), replace(options, stem=stem)
+
+
+def usual_tracker(stem: str) -> str:
+    """The tracker that is taken for a stem where none is named."""
+    return "swiftf0" if stem != "bass" and tracker_version("swiftf0") is not None else "pyin"
 
 
 def _check(options: PitchOptions) -> None:

@@ -77,7 +77,7 @@ def check_tracker(name: str, options: TrackerOptions) -> None:
     """
     if tracker_version(name) is None:
         raise ResourceError(
-            f"--model {name}: needs the package {PACKAGES[name]}, which is not installed; "
+            f"{name} needs the package {PACKAGES[name]}, which is not installed; "
             "get it by: pip install 'unmixcli[pitch]'"
         )
     lowest, highest = _REACH[name]

@@ -163,13 +163,17 @@ class PhaseMeasure:
         self._error = 0.0
         self._energy = 0.0
 
+    def hear(self, mix: Tensor) -> None:
+        """Take the mix `(channels, bins, frames)`, which may be ahead of the stems."""
+        self._mix = mix if self._mix is None else torch.cat((self._mix, mix), dim=-1)
+
     def push(self, spectra: Tensor, mix: Tensor | None = None) -> None:
-        """Take spectra `(stems, channels, bins, frames)`, and the mix, which may be ahead of them.
+        """Take spectra `(stems, channels, bins, frames)`, and the mix as `hear` does.
 
         The first spectra are those of the stems that have names.
         """
         if mix is not None:
-            self._mix = mix if self._mix is None else torch.cat((self._mix, mix), dim=-1)
+            self.hear(mix)
         if self._mix is None or not spectra.shape[-1]:
             return
         count = spectra.shape[-1]

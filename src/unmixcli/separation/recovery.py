@@ -1,6 +1,7 @@
-"""Phases found anew for stems that come as samples: of waveform models and of ensembles.
+"""Spectra of stems that come as samples, of waveform models and ensembles: mended or measured.
 
-The magnitudes are those of the stems' own spectra, and the mix is that of the mix's.
+Where phases are found anew, the magnitudes are those of the stems' own spectra, and the mix is that
+of the mix's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,59 @@ from unmixcli.separation.separator import Separator
 from unmixcli.separation.sparing import Notice
 
 SPECTRA = STFTConfig(n_fft=4096, hop_samples=1024)
-"""The transform in which phases are found."""
+"""The transform in which phases are found and stems are measured."""
+
+
+class MeasuredSeparator:
+    """A separator whose stems are measured and stay as they are.
+
+    Samples are signals: the inconsistency of each stem is that of rounding, and what the mixing
+    error tells is how far their sum is from the mix.
+
+    Args:
+        separator: gives stems that together make up the mix.
+        stems: those that come out, in this order.
+        measured: is told measures of the spectra at the end of the track.
+    """
+
+    def __init__(self, separator: Separator, *, stems: Sequence[str], measured: Notice) -> None:
+        self.stems = tuple(stems)
+        self.sample_rate = separator.sample_rate
+        self.channels = separator.channels
+        self._separator = separator
+        self._rows = [separator.stems.index(stem) for stem in stems]
+        self._measure = PhaseMeasure(separator.stems, SPECTRA, measured)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the track."""
+        self._separator.reset()
+        self._measure.reset()
+        self._of_mix = STFTStream(SPECTRA)
+        self._of_stems = STFTStream(SPECTRA)
+        self._samples = 0
+
+    @torch.no_grad()
+    def push(self, block: Tensor) -> Tensor:
+        """Take `(channels, samples)`, return the `(stems, channels, samples)` that are done."""
+        self._samples += block.shape[-1]
+        self._measure.hear(self._of_mix.push(block.cpu()))
+        return self._measured(self._separator.push(block))
+
+    @torch.no_grad()
+    def finish(self) -> Tensor:
+        """Return the rest."""
+        if not self._samples:
+            return self._separator.finish()[self._rows]
+        self._measure.hear(self._of_mix.finish())
+        stems = self._measured(self._separator.finish())
+        self._measure.push(self._of_stems.finish())
+        self._measure.finish(self._samples)
+        return stems
+
+    def _measured(self, stems: Tensor) -> Tensor:
+        self._measure.push(self._of_stems.push(stems.cpu()))
+        return stems[self._rows]
 
 
 class RecoveringSeparator:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 import torch
 
 from unmixcli.errors import UsageError
+from unmixcli.models.card import Card
 from unmixcli.models.catalogue import Choice, Model, choose_model, find_model, models_with
 from unmixcli.models.ensemble import ARCHITECTURE, Method, ensemble_of, weights_of
 from unmixcli.models.load import load_model, model_settings
@@ -18,7 +19,7 @@ from unmixcli.separation.device import best_half, resolve_device
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.ensemble import EnsembleMember, EnsembleSeparator
 from unmixcli.separation.phase import PHASES
-from unmixcli.separation.recovery import RecoveringSeparator
+from unmixcli.separation.recovery import MeasuredSeparator, RecoveringSeparator
 from unmixcli.separation.separator import Separator
 from unmixcli.separation.sparing import Limits, Notice
 from unmixcli.separation.spectral import SpectralOptions, SpectralSeparator
@@ -61,7 +62,7 @@ class Session:
     def _separator(self, notice: Notice | None) -> Separator:
         if isinstance(self.network, WaveformModel):
             # All stems share in the mix, whichever come out.
-            every = self.options.phase is not None
+            every = self.options.phase is not None or self._told(notice) is not None
             separator = WaveformSeparator(
                 self.network,
                 stems=self.network.settings.stems if every else self.plan.computed,
@@ -69,27 +70,34 @@ class Session:
                 notice=notice,
                 limits=self.limits,
             )
-            return self._recovering(separator, notice)
+            return self._as_asked(separator, notice)
         return SpectralSeparator(
             self.network,
             stems=self.plan.computed,
             options=self.options,
             notice=notice,
             limits=self.limits,
-            measured=notice if self.measured else None,
+            measured=self._told(notice),
         )
 
-    def _recovering(self, separator: Separator, notice: Notice | None) -> Separator:
-        """A separator with the phase that was asked for, if one was."""
-        if self.options.phase is None:
+    def _told(self, notice: Notice | None) -> Notice | None:
+        """Who is told measures, if any are wanted."""
+        return notice if self.measured else None
+
+    def _as_asked(self, separator: Separator, notice: Notice | None) -> Separator:
+        """A separator with the phase that was asked for, or measured, if either was."""
+        told = self._told(notice)
+        if self.options.phase is not None:
+            return RecoveringSeparator(
+                separator,
+                stems=self.plan.computed,
+                phase=self.options.phase,
+                wiener_iterations=self.options.wiener_iterations,
+                measured=told,
+            )
+        if told is None:
             return separator
-        return RecoveringSeparator(
-            separator,
-            stems=self.plan.computed,
-            phase=self.options.phase,
-            wiener_iterations=self.options.wiener_iterations,
-            measured=notice if self.measured else None,
-        )
+        return MeasuredSeparator(separator, stems=self.plan.computed, measured=told)
 
 
 @dataclass(frozen=True)
@@ -114,9 +122,20 @@ class EnsembleSession(Session):
             )
             for session, weights in self.members
         ]
-        ensemble = EnsembleSeparator(members, stems=self.combined, method=self.method)
-        separator = self._recovering(ensemble, notice)
+        separator = self._combining(members, notice)
         return Engine(separator, plan=self.plan, sample_rate=sample_rate, channels=channels)
+
+    def _combining(self, members: Sequence[EnsembleMember], notice: Notice | None) -> Separator:
+        if self.options.phase is not None:
+            every = EnsembleSeparator(members, stems=self.combined, method=self.method)
+            return self._as_asked(every, notice)
+        return EnsembleSeparator(
+            members,
+            stems=self.combined,
+            given=self.plan.computed,
+            method=self.method,
+            measured=self._told(notice),
+        )
 
 
 def select_model(name: str | None, request: Request) -> tuple[Choice, OutputPlan]:
@@ -134,9 +153,21 @@ def select_model(name: str | None, request: Request) -> tuple[Choice, OutputPlan
 
 
 def open_session(
-    choice: Choice, plan: OutputPlan, *, device: str, options: SpectralOptions
+    choice: Choice,
+    plan: OutputPlan,
+    *,
+    device: str,
+    options: SpectralOptions,
+    measured: bool = False,
 ) -> Session:
     """Load the model.
+
+    Args:
+        choice: it.
+        plan: the outputs.
+        device: "auto", "cpu", "cuda" or "mps"; used or refused.
+        options: what differs from the card.
+        measured: as of a `Session`.
 
     Raises:
         UsageError: for options out of range or an unknown device.
@@ -146,7 +177,7 @@ def open_session(
     card = choice.model.card
     check_options(options, choice.model)
     if card.architecture == ARCHITECTURE:
-        return _open_ensemble(choice, plan, device=device, options=options)
+        return _open_ensemble(choice, plan, device=device, options=options, measured=measured)
     place = resolve_device(device, card=card)
     if place.type == "cuda":
         # For the process, since threads share the flag: algorithms that sum in the same order
@@ -154,19 +185,23 @@ def open_session(
         torch.backends.cudnn.deterministic = True
     if options.half is None:
         options = replace(options, half=best_half(card, place))
-    return Session(choice.model, load_model(choice.model, device=place), plan, options)
+    network = load_model(choice.model, device=place)
+    return Session(choice.model, network, plan, options, measured=measured)
 
 
 def _open_ensemble(
-    choice: Choice, plan: OutputPlan, *, device: str, options: SpectralOptions
+    choice: Choice, plan: OutputPlan, *, device: str, options: SpectralOptions, measured: bool
 ) -> EnsembleSession:
     card = choice.model.card
     ensemble = ensemble_of(card)
     # Where all that is asked for is the mix itself, nothing runs, but something must be there.
     stems = plan.computed or card.stems[:1]
-    own = options
-    if options.phase is not None:
-        stems, own = card.stems, _without_phase(options)
+    own = options if options.phase is None else _without_phase(options)
+    # What nobody gives is what the others leave of the mix: no sum to measure against it.
+    measured = measured and _is_whole(card)
+    if measured or options.phase is not None:
+        # All stems share in the mix, whichever come out.
+        stems = card.stems
     members = []
     for part in ensemble.members:
         model = find_model(part.model)
@@ -180,9 +215,18 @@ def _open_ensemble(
         raise UsageError(f"no model of {choice.model.name} has a weight for {', '.join(stems)}")
     first = members[0][0]
     return EnsembleSession(
-        choice.model, first.network, plan, options,
+        choice.model, first.network, plan, options, measured=measured,
         members=tuple(members), method=ensemble.method, combined=stems,
     )  # fmt: skip
+
+
+def _is_whole(card: Card) -> bool:
+    """Whether every stem of an ensemble has a model with a weight for it."""
+    rows = [
+        weights_of(part, find_model(part.model).card, card.stems)
+        for part in ensemble_of(card).members
+    ]
+    return all(any(weights) for weights in zip(*rows, strict=True))
 
 
 def check_options(options: SpectralOptions, model: Model) -> None:

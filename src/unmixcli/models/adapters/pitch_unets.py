@@ -33,6 +33,9 @@ from unmixcli.networks.wired import (
 
 VOCALS = "vocals"
 
+# 30 dB: noise below -60 dBFS stays quiet.
+_MOST = 31.6
+
 
 class Parameters(BaseModel):
     """The card's `parameters`.
@@ -42,6 +45,8 @@ class Parameters(BaseModel):
         bins: the lowest bins, which the nets see.
         harmonics: by which nets of pitch read magnitudes.
         compression: nets see magnitudes to this power.
+        level: of the loudest frame of a chunk, as root mean square of its magnitudes, to which
+            the nets hear quieter chunks raised, by at most `_MOST`; 0 leaves them.
         stages: weight of the losses of what earlier nets give; 0 is the thesis.
         network: fields of `UNetConfig` but channels.
     """
@@ -52,6 +57,7 @@ class Parameters(BaseModel):
     bins: int = Field(default=512, gt=0)
     harmonics: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
     compression: float = 1.0
+    level: Annotated[float, Field(ge=0)] = 0.0
     stages: Annotated[float, Field(ge=0)] = 0.0
     network: dict[str, Any] = {}
 
@@ -117,12 +123,22 @@ class PitchUNets(JointModel):
                 "a training knows; take another wiring to separate or to find pitch"
             )
         magnitudes = mix[:, 0, : self.chosen.bins].abs()
+        gain = self._gain(magnitudes)
+        heard = gain * magnitudes
         if truth is None:
-            found: Found = self.network(magnitudes)
+            found: Found = self.network(heard)
         else:
-            vocals = truth.vocals[:, 0, : self.chosen.bins]
-            found = self.network(magnitudes, true_vocals=vocals, true_salience=truth.salience)
+            vocals = gain * truth.vocals[:, 0, : self.chosen.bins]
+            found = self.network(heard, true_vocals=vocals, true_salience=truth.salience)
         return found
+
+    def _gain(self, magnitudes: Tensor) -> Tensor:
+        """By what each chunk is raised: `(batch, 1, 1)`."""
+        if not self.chosen.level:
+            return magnitudes.new_ones((magnitudes.shape[0], 1, 1))
+        frames = magnitudes.square().mean(dim=1).sqrt()
+        loudest = frames.amax(dim=-1).clamp_min(torch.finfo(frames.dtype).tiny)
+        return (self.chosen.level / loudest).clamp(1.0, _MOST)[:, None, None]
 
     @property
     def _needs(self) -> list[str]:
