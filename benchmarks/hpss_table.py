@@ -2,8 +2,9 @@
 
     python -m benchmarks.hpss_table --data FOLDER --write
 
-Scores are kept below `--scores`: what is there and up to date is not measured again. Learned rows
-are those of `--models`, names or folders; one that is not there says so.
+Scores are kept below `--scores`: what is there of the same audio and the same model is not
+measured again, so remove them where a method has changed. Learned rows are those of `--models`,
+names or folders; one that is not there says so.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from benchmarks.hpss_scores import (
     of_session,
     of_truth,
 )
+from benchmarks.kept import card_facts
 from benchmarks.report import markdown, parser, publish
 from unmixcli.dsp.stft import STFTConfig, stft
 from unmixcli.errors import UsageError
@@ -107,7 +109,7 @@ def learned_case(name: str) -> Case | Missing:
     model = choice.model
     if not model.installed:
         return Missing(model.name, MODELS.get(model.name, "own"))
-    of = digest(model.card.model_dump(mode="json"))
+    of = digest(card_facts(model.card))
     setting = str(setting_of(model.card) or "own")
     return Case(model.name, setting, of_session(name), of=of)
 
@@ -127,6 +129,22 @@ def section(
             found.append([f"{row.method}, {phase}", *_row(row, phase, songs, scores)])
     headings = [f"{side} {name}" for side in (*STEMS, "average") for name in MEASURES]
     return f"### {TITLES[setting]}\n\n{markdown(['', *headings], found)}"
+
+
+def unheard(rows: Sequence[Case | Missing], *, songs: Sequence[Song], scores: Scores) -> str:
+    """The SDRs of tracks whose artist the learned rows were not trained on."""
+    found = []
+    for row in _by_name(rows):
+        if isinstance(row, Case):
+            cells = _row(row, "mixture", songs, scores)
+            sdrs = [cells[0], cells[len(MEASURES)]]
+            found.append([f"{row.method}, {TITLES[row.setting].split(':')[0].lower()}", *sdrs])
+    names = ", ".join(song.track.name for song in songs)
+    headings = ["", *(f"{side} SDR" for side in STEMS)]
+    return (
+        "### Artists that no model was trained on, phase of the mixture\n\n"
+        f"{names}.\n\n{markdown(headings, found)}"
+    )
 
 
 def _row(case: Case, phase: str, songs: Sequence[Song], scores: Scores) -> list[str]:
@@ -183,13 +201,18 @@ def tracks_line(songs: Sequence[Song], scores: Scores, case: Case) -> str:
     return f"{sum(counts.values())} windows of {len(counts)} tracks: {named}."
 
 
-def tables(rows: Sequence[Case | Missing], *, songs: Sequence[Song], scores: Scores) -> str:
+def tables(
+    rows: Sequence[Case | Missing], *, songs: Sequence[Song], scores: Scores, heard: Sequence[str]
+) -> str:
     """All that stands in the docs."""
     first = next(row for row in rows if isinstance(row, Case))
     parts = [tracks_line(songs, scores, first)]
     for setting in TITLES:
         own = [row for row in rows if row.setting == setting]
         parts.append(section(setting, _by_name(own), songs=songs, scores=scores))
+    new = [song for song in songs if not any(name in song.track.name for name in heard)]
+    if 0 < len(new) < len(songs):
+        parts.append(unheard(rows, songs=new, scores=scores))
     return "\n\n".join(part.strip() for part in parts)
 
 
@@ -206,12 +229,18 @@ def main(arguments: list[str] | None = None) -> None:
     known.add_argument(
         "--scores", type=Path, default=Path("evaluation/hpss"), help="where scores are kept"
     )
+    known.add_argument(
+        "--heard",
+        nargs="*",
+        default=["francium"],
+        help="parts of the names of tracks whose artist the models were trained on",
+    )
     options = known.parse_args(arguments)
     songs, scores = find_songs(options.data), Scores(options.scores)
     rows = [*classical_cases(), *map(learned_case, options.models)]
     measure([row for row in rows if isinstance(row, Case)], songs, scores)
     check = f"\n\nOurs and librosa's medians differ by {librosa_difference(songs):.0e} of the peak."
-    text = tables(rows, songs=songs, scores=scores) + check
+    text = tables(rows, songs=songs, scores=scores, heard=options.heard) + check
     publish("hpss", text, write=options.write, page="reproductions.md")
 
 

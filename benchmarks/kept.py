@@ -6,9 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.task import Run, Task
 from unmixcli.finished import write_text
+from unmixcli.models.card import Card
+
+_WORDS = {"title", "description", "licence", "training_data", "citation", "scores", "speeds"}
 
 
 @dataclass(frozen=True)
@@ -75,3 +79,8 @@ def _row(found: dict[str, object]) -> Row:
     assert isinstance(runs, list)
     words = {name: str(value) for name, value in found.items()}
     return Row(**words, task=Task(**task), runs=tuple(Run(**run) for run in runs))
+
+
+def card_facts(card: Card) -> dict[str, Any]:
+    """What a result depends on; a score that a card is given later is no part of it."""
+    return card.model_dump(mode="json", exclude=_WORDS)

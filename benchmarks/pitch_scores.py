@@ -15,21 +15,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kept import card_facts
 from unmixcli.data.tracks import MIX, Track, has_pitch, load_stems, read_dataset, read_f0
 from unmixcli.evaluation.estimates import Melody
 from unmixcli.evaluation.hashes import FileHashes, digest, track_hash
 from unmixcli.finished import write_text
 from unmixcli.metrics.melody import melody
-from unmixcli.models.card import Card
-from unmixcli.pitch.f0 import F0, join_lines
-from unmixcli.pitch.results import f0_of
-from unmixcli.pitch.session import PitchChoice, PitchSession, TrackAudio, open_pitch, settings_of
-from unmixcli.pitch.steps import step_of
+from unmixcli.pitch.f0 import F0
+from unmixcli.pitch.session import PitchChoice, open_pitch, settings_of
 
 VOCALS = "vocals"
 ALONE, BACKED, SUNG = "alone", "backed", "sung"
@@ -45,8 +42,6 @@ MEASURES = {
 
 TOLERANCE_CENTS = 50.0
 
-# Of a card: nothing that is computed depends on them.
-_WORDS = {"title", "description", "licence", "training_data", "citation", "scores", "speeds"}
 
 Audio = NDArray[np.float32]
 
@@ -138,13 +133,8 @@ class Case:
         """A hash of models, weights, options and packages."""
         settings = settings_of(self.choice)
         if self.choice.separator is not None:
-            settings["separator"] = _facts(self.choice.separator[0].model.card)
-        return digest([_facts(self.choice.model.card), settings, self.on_truth])
-
-
-def _facts(card: Card) -> dict[str, Any]:
-    """What a result depends on; a score that a card is given later is no part of it."""
-    return card.model_dump(mode="json", exclude=_WORDS)
+            settings["separator"] = card_facts(self.choice.separator[0].model.card)
+        return digest([card_facts(self.choice.model.card), settings, self.on_truth])
 
 
 @dataclass(frozen=True)
@@ -215,15 +205,7 @@ def measure(cases: Sequence[Case], items: Sequence[Item], curves: Curves) -> Non
             assert session is not None
             print(f"{case.name}: {item.name}", file=sys.stderr)
             audio = item.vocals if case.on_truth else item.mix
-            curves.write(case, item, found(session, audio, sample_rate=item.rate))
-
-
-def found(session: PitchSession, audio: Audio, *, sample_rate: int) -> F0:
-    """The pitch of `(channels, samples)`, as `unmix pitch` finds it."""
-    track = TrackAudio(sample_rate, audio.shape[0], lambda: [audio])
-    with session.finder(track) as finder:
-        parts = [finder.push(audio).f0, finder.finish().f0]
-    return f0_of(join_lines(parts), step_s=step_of(session.choice.options.step_ms))
+            curves.write(case, item, session.find(audio, sample_rate=item.rate))
 
 
 def reference(item: Item, curves: Curves, trackers: tuple[Case, Case]) -> Reference:

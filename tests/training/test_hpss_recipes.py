@@ -84,6 +84,15 @@ def test_the_recipes_take_a_step_at_their_sizes(name: str) -> None:
     assert torch.isfinite(total)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     assert ("twin_distance" in parts) == ("mad" in name)
+    before = [p.detach().clone() for p in model.parameters()]
+    torch.optim.Adam(model.parameters(), lr=recipe.optimiser.learning_rate).step()
+    moved = [
+        bool((p != b).any())
+        for p, b in zip(model.parameters(), before, strict=True)
+        if p.grad.any()
+    ]
+    assert all(moved)
+    assert all(p.isfinite().all() for p in model.parameters())
 
 
 @pytest.mark.parametrize("name", list(SMALL))

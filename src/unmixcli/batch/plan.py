@@ -58,7 +58,7 @@ def plan_tracks(
         UsageError: for an unknown field, a path that leads out of `folder`, or two files of one
             path, an input among them.
     """
-    _check_template(template, several=len(outputs) > 1)
+    _check_template(template, outputs)
     for name in outputs:
         if not name or name in {".", ".."} or "/" in name or "\0" in name:
             raise UsageError(f"{name!r} cannot be the name of a file; give the sum another name")
@@ -103,7 +103,7 @@ def _directory(track: InputTrack) -> str:
     return track.path.absolute().parent.name or "."
 
 
-def _check_template(template: str, *, several: bool) -> None:
+def _check_template(template: str, outputs: Mapping[str, str]) -> None:
     try:
         fields = [field for field in string.Formatter().parse(template) if field[1] is not None]
     except ValueError as error:
@@ -115,8 +115,11 @@ def _check_template(template: str, *, several: bool) -> None:
     allowed = ", ".join(f"{{{field}}}" for field in FIELDS)
     if unknown:
         raise UsageError(f"--name {template!r}: no field {{{unknown[0]}}}; there are {allowed}")
-    if several and "stem" not in used:
+    if len(outputs) > 1 and "stem" not in used:
         raise UsageError(f"--name {template!r}: needs {{stem}}, for several stems are written")
+    if len(set(outputs.values())) > 1 and "ext" not in used:
+        kinds = ", ".join(sorted(set(outputs.values())))
+        raise UsageError(f"--name {template!r}: needs {{ext}}, for files of {kinds} are written")
     if Path(template).is_absolute() or ".." in Path(template).parts:
         raise UsageError(f"--name {template!r}: must stay inside --out")
 

@@ -26,7 +26,7 @@ from unmixcli.batch.events import (
     Started,
     Summary,
 )
-from unmixcli.batch.manifest import Fingerprint, Manifest, is_done
+from unmixcli.batch.manifest import Fingerprint, Manifest, is_done, release
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.batch.threads import ReadAhead, WriteBehind
 from unmixcli.batch.tracks import TrackBatch, input_digest, model_fingerprint, output_records
@@ -215,8 +215,7 @@ class _Separation(TrackBatch):
 
             warning = self._stream(index, engine, reader, write)
             more = self._finished(beside)
-            # From here on the old manifest speaks of files that are being replaced.
-            plan.manifest.unlink(missing_ok=True)
+            release(plan.manifest, plan.outputs.values())
             report = writer.close()
         report = replace(report, stems={**report.stems, **more})
         return report, warning.replace(str(source), plan.track.label)

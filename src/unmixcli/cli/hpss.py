@@ -25,7 +25,8 @@ def hpss(
         typer.Option(
             "--method",
             "-m",
-            help="median, hpr, kam, kam-published, or a model that has harmonic and percussive.",
+            help="median, hpr, kam, kam-published, mad-twinnet, mdensenet, or another model that "
+            "has harmonic and percussive.",
         ),
     ] = "median",
     phase: Annotated[
@@ -52,7 +53,7 @@ def hpss(
         Setting | None,
         typer.Option(
             help="Transform of median and kam: 1 has windows of 46 ms, 2 of 93 ms; kam's is 1 if "
-            "none is given, median's that of librosa. Of models the one that has it."
+            "none is given, median's that of librosa. Of mad-twinnet the model that has it, or 2."
         ),
     ] = None,
     stems: Annotated[

@@ -19,7 +19,7 @@ from unmixcli.batch.events import (
     Skipped,
     Started,
 )
-from unmixcli.batch.manifest import Fingerprint, Manifest, is_done
+from unmixcli.batch.manifest import Fingerprint, Manifest, is_done, release
 from unmixcli.batch.plan import TrackPlan
 from unmixcli.batch.threads import ReadAhead
 from unmixcli.batch.tracks import TrackBatch, input_digest, model_fingerprint, output_records
@@ -127,8 +127,7 @@ class PitchBatch(TrackBatch):
         ):
             seconds, warning = self._stream(index, finder, reader, writer)
             report = writer.finish()
-            # From here on the old manifest speaks of files that are being replaced.
-            plan.manifest.unlink(missing_ok=True)
+            release(plan.manifest, plan.outputs.values())
         return report, seconds, warning
 
     def _stream(

@@ -267,7 +267,7 @@ def _learned(name: str, setting: int | None) -> Model:
 def _setting_refused(name: str, *, own: int | None = None) -> UsageError:
     having = ", ".join(_TRANSFORMS)
     if own is None:
-        return UsageError(f"--setting: {name} has none; {having} have one")
+        return UsageError(f"--setting: {name} has none; {having}, mad-twinnet have one")
     return UsageError(f"--setting: {name} has {own} alone; leave it out, or take {having}")
 
 
