@@ -51,7 +51,7 @@ class Item:
     """A track, or the middle of a longer one; read when it is first looked at.
 
     Attributes:
-        track: of the data set; it has vocals.
+        track: of the data set; it has vocals, or is known to have none.
         longest_s: of which so much is heard at most.
         of: hash of its audio, its annotation and what is heard of them.
     """
@@ -186,13 +186,13 @@ class Curves:
         return self._folder / case.name / f"{item.name}.json"
 
 
-def find_items(folder: Path, *, longest_s: float) -> list[Item]:
-    """The tracks that are known to have vocals."""
+def find_items(folder: Path, *, longest_s: float, sung: bool = True) -> list[Item]:
+    """The tracks that are known to have vocals, or to have none."""
     hashes = FileHashes()
     return [
         Item(track, longest_s, digest([track_hash(track, hashes), longest_s]))
         for track in read_dataset(folder).tracks
-        if track.stems.get(VOCALS)
+        if VOCALS in track.stems and bool(track.stems[VOCALS]) == sung
     ]
 
 

@@ -9,8 +9,9 @@ models that are not installed are left out, and the page says so.
 from __future__ import annotations
 
 import re
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
@@ -125,12 +126,21 @@ class Plan:
 
 @dataclass(frozen=True)
 class Row:
-    """A row that is measured."""
+    """A row that is measured.
+
+    Attributes:
+        name: in the table.
+        role: in the verdicts.
+        viterbi: whether it has Viterbi.
+        scores: by track.
+        unsung: shares of voiced frames, in 0..1, by track that nobody sings in.
+    """
 
     name: str
     role: str
     viterbi: bool
     scores: Scores
+    unsung: Mapping[str, float] = field(default_factory=dict)
 
 
 def plans(models: Sequence[str], separators: Sequence[str]) -> list[Plan]:
@@ -193,6 +203,13 @@ def section(group: str, rows: Sequence[Row], references: References) -> str:
     told = "; ".join(f"{name} {_told(found)}" for name, found in references.items())
     heading = f"### {TITLES[group]}\n\nMeans over tracks. {told}."
     return f"{heading}\n\n{markdown(['', *MEASURES], cells)}"
+
+
+def unsung_section(rows: Sequence[Row], names: Sequence[str]) -> str:
+    """The share of frames that each row takes for a voice in tracks without one."""
+    cells = [[row.name, *(f"{row.unsung[name]:.1%}" for name in names)] for row in rows]
+    heading = "### Frames found voiced where nobody sings\n\nShares of all frames."
+    return f"{heading}\n\n{markdown(['', *names], cells)}"
 
 
 def _told(truth: Reference) -> str:
@@ -262,9 +279,12 @@ def page(
     references: Mapping[str, References],
     *,
     absent: Sequence[str],
+    unsung: Sequence[str] = (),
 ) -> str:
-    """All that stands in the docs; references by group and track."""
+    """All that stands in the docs; references by group and track, names of tracks unsung."""
     parts = [section(group, rows, found) for group, found in references.items() if found]
+    if unsung:
+        parts.append(unsung_section(rows, unsung))
     groups = {group: list(found) for group, found in references.items()}
     lines = [f"- {line}" for line in verdicts(rows, groups)]
     if absent:
@@ -287,16 +307,19 @@ def by_group(
 def row_of(
     plan: Plan, case: Case, items: Sequence[Item], *, curves: Curves, truths: References
 ) -> Row:
-    """The scores of a case whose curves are there."""
-    scores = {}
+    """The scores of a case whose curves are there; tracks without truth are those unsung."""
+    scores, unsung = {}, {}
     for item in items:
         estimate = curves.read(case, item)
         assert estimate is not None
-        scores[item.name] = scored(truths[item.name], estimate)
-    return Row(plan.name, plan.role, plan.viterbi, scores)
+        if item.name in truths:
+            scores[item.name] = scored(truths[item.name], estimate)
+        else:
+            unsung[item.name] = float((estimate[1] > 0).mean())
+    return Row(plan.name, plan.role, plan.viterbi, scores, unsung)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def _parser() -> ArgumentParser:
     known = parser(__doc__)
     known.add_argument("--data", type=Path, required=True, help="a data set, as of unmix eval")
     known.add_argument(
@@ -307,19 +330,24 @@ def main(arguments: list[str] | None = None) -> None:
         "--seconds", type=float, default=LONGEST_S, help="of a longer track its middle is heard"
     )
     known.add_argument("--curves", type=Path, default=Path("evaluation/pitch"))
-    given = known.parse_args(arguments)
+    return known
+
+
+def main(arguments: list[str] | None = None) -> None:
+    given = _parser().parse_args(arguments)
     items, curves = find_items(given.data, longest_s=given.seconds), Curves(given.curves)
     trackers = trackers_on_truth()
     measure(trackers, [item for item in items if item.group == SUNG], curves)
     references = by_group(items, lambda item: reference(item, curves, trackers))
     truths = {name: truth for found in references.values() for name, truth in found.items()}
-    items = [item for item in items if item.name in truths]
+    unsung = find_items(given.data, longest_s=given.seconds, sung=False)
+    items = [*(item for item in items if item.name in truths), *unsung]
     planned = [(plan, case_of(plan)) for plan in plans(given.models, given.separators)]
     here = [(plan, case) for plan, case in planned if case is not None]
     measure([case for _, case in here], items, curves)
     rows = [row_of(plan, case, items, curves=curves, truths=truths) for plan, case in here]
     absent = [f"`{plan.name}`" for plan, case in planned if case is None]
-    text = page(rows, references, absent=absent)
+    text = page(rows, references, absent=absent, unsung=[item.name for item in unsung])
     publish("pitch", text, write=given.write, page="reproductions.md")
 
 

@@ -28,7 +28,7 @@ ALLOWED = {
     "hpss": {"separation", "models", "dsp"},
     "pitch": {"separation", "models", "networks", "dsp"},
     "data": {"separation"},
-    "evaluation": {"separation", "models", "data"},
+    "evaluation": {"separation", "pitch", "models", "data"},
     "batch": {"separation", "models"},
     "training": {"data", "separation", "pitch", "models", "dsp"},
     "cli": {

@@ -19,11 +19,9 @@ from unmixcli.batch.events import Event, Listener, StemWritten
 from unmixcli.batch.inputs import InputTrack
 from unmixcli.batch.plan import DEFAULT_TEMPLATE, plan_tracks
 from unmixcli.batch.runner import RunSettings, run_batch
-from unmixcli.errors import InputError
-from unmixcli.pitch.f0 import F0, join_lines
-from unmixcli.pitch.results import f0_of
-from unmixcli.pitch.session import PitchOptions, TrackAudio, open_pitch, select_pitch
-from unmixcli.pitch.steps import step_of
+from unmixcli.errors import InputError, UsageError
+from unmixcli.pitch.f0 import F0
+from unmixcli.pitch.session import PitchOptions, open_pitch, select_pitch
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.session import Session, open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
@@ -171,7 +169,7 @@ def find_pitch(
         model: a model's name or folder, or a tracker, "pyin" or "swiftf0"; None as in
             `unmix pitch`.
         separator: the model that separates the stem of the options first.
-        options: threshold, step, range, Viterbi, stem.
+        options: threshold, step, range, Viterbi, stem; not `polyphonic`.
         device: as in `load_model`.
 
     Returns:
@@ -180,16 +178,19 @@ def find_pitch(
 
     Raises:
         InputError: as in `separate`.
+        UsageError: for `polyphonic`.
         ResourceError: for a tracker whose package is missing.
         UnmixError: as in `load_model`.
     """
     song = _checked(audio, sample_rate)
     names = [None if name is None else str(name) for name in (model, separator)]
-    choice = select_pitch(names[0], options=options or PitchOptions(), separator=names[1])
-    track = TrackAudio(sample_rate, song.shape[0], lambda: [song])
-    with open_pitch(choice, device=device).finder(track) as finder:
-        parts = [finder.push(song).f0, finder.finish().f0]
-    return f0_of(join_lines(parts), step_s=step_of(choice.options.step_ms))
+    wanted = options or PitchOptions()
+    if wanted.polyphonic:
+        raise UsageError(
+            "polyphonic: find_pitch gives one voice; leave it out, or type unmix pitch --polyphonic"
+        )
+    choice = select_pitch(names[0], options=wanted, separator=names[1])
+    return open_pitch(choice, device=device).find(song, sample_rate=sample_rate)
 
 
 class _Collector:

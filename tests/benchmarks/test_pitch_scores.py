@@ -21,12 +21,12 @@ from benchmarks.pitch_scores import (
     Item,
     Reference,
     agreement,
-    found,
+    find_items,
     measure,
     reference,
     scored,
 )
-from unmixcli.data.tracks import Part, Track
+from unmixcli.data.tracks import Manifest, Part, Track
 from unmixcli.errors import InputError
 from unmixcli.models.card import Chunks
 from unmixcli.models.catalogue import Choice, find_model
@@ -134,6 +134,16 @@ def test_of_a_long_track_the_middle_is_heard(track: Track, tmp_path: Path) -> No
     np.testing.assert_array_equal(f0_hz[:4], [75, 0, 77, 0])
 
 
+def test_tracks_without_a_voice_are_apart(track: Track, monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = {"other": track.stems["other"]}
+    still = replace(track, name="still", stems={"vocals": (), **rest})
+    tracks = (track, still, replace(track, name="who knows", stems=rest))
+    monkeypatch.setattr(pitch_scores, "read_dataset", lambda _: Manifest("all", tracks))
+    (sung,), (unsung,) = (find_items(Path(), longest_s=0.5, sung=sung) for sung in (True, False))
+    assert (sung.name, unsung.name) == ("song", "still")
+    assert unsung.mix.shape == (1, RATE // 2)
+
+
 def swift(*, on_truth: bool = False, name: str = "SwiftF0", threshold: float | None = None) -> Case:
     options = PitchOptions(threshold=threshold)
     return Case(name, select_pitch("swiftf0", options=options), on_truth)
@@ -193,17 +203,6 @@ def test_words_on_a_card_change_no_pitch_but_weights_do() -> None:
 
     assert hashed() == hashed(title="another", scores=(), citation="since then")
     assert len(hashed() | hashed(chunks=Chunks(length=640)) | hashed(files=())) == 5
-
-
-def test_found_is_what_the_command_writes(track: Track) -> None:
-    import unmixcli
-
-    session = open_pitch(select_pitch("swiftf0", options=PitchOptions()), device="cpu")
-    mix = Item(track, 60, "").mix
-    ours = found(session, mix, sample_rate=RATE)
-    expected = unmixcli.find_pitch(mix, RATE, model="swiftf0")
-    np.testing.assert_array_equal(ours.f0_hz, expected.f0_hz)
-    assert ours.voiced.any()
 
 
 def test_annotations_come_before_trackers(track: Track, tmp_path: Path) -> None:

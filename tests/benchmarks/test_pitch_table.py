@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.pitch_scores import ALONE, BACKED, MEASURES, SUNG, Reference
+from benchmarks.pitch_scores import ALONE, BACKED, MEASURES, SUNG, Curves, Reference
 from benchmarks.pitch_table import (
     AFTER,
     JOINT,
@@ -26,10 +26,12 @@ from benchmarks.pitch_table import (
     case_of,
     page,
     plans,
+    row_of,
     section,
     trackers_on_truth,
     verdicts,
 )
+from unmixcli.pitch.f0 import F0
 
 GROUPS = {ALONE: ["solo"], BACKED: ["over"], SUNG: ["one", "two"]}
 SOME = Reference(np.arange(4) / 100, np.array([0, 220.0, 220, 220]))
@@ -146,6 +148,22 @@ def test_without_the_joint_model_nothing_is_claimed() -> None:
     lines = verdicts(RIVALS, GROUPS)
     assert lines[0] == "The joint model is not installed: the aims are open."
     assert not any("met" in line for line in lines)
+
+
+def test_shares_of_voiced_frames_where_nobody_sings(tmp_path: Path) -> None:
+    curves, case = Curves(tmp_path), case_of(Plan("row", OTHER, "swiftf0"))
+    assert case is not None
+    items = [SimpleNamespace(name=name, of=name) for name in ("one", "still")]
+    for item, hz in zip(items, ([0, 220, 220, 220], [0, 0, 110, 0]), strict=True):
+        curves.write(case, item, F0(SOME.times_s, np.array(hz, float), np.ones(4)))
+    found = row_of(Plan("row", OTHER, "swiftf0"), case, items, curves=curves, truths={"one": SOME})
+    assert found.scores.keys() == {"one"}
+    assert found.scores["one"]["OA"] == 1
+    assert found.unsung == {"still": 0.25}
+    text = page([found], {SUNG: {"one": SOME}}, absent=[], unsung=["still"])
+    assert "### Frames found voiced where nobody sings" in text
+    assert "| row | 25.0% |" in text
+    assert "nobody sings" not in page([found], {SUNG: {"one": SOME}}, absent=[])
 
 
 def test_the_page_says_what_is_left_out() -> None:

@@ -1,4 +1,4 @@
-"""`unmix eval` of pitch that `unmix pitch` and `unmix separate --pitch` wrote."""
+"""`unmix eval` of pitch that `unmix pitch` and `unmix separate --pitch` wrote, or a model gives."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from conftest import RATE, Outcome, noise
+from pitch_models_for_tests import write_pitch_model
 from unmixcli.data.tracks import read_f0
 from unmixcli.data.tracks.stem_folder import stem_folder_track
 from unmixcli.evaluation.estimates import FolderEstimator
@@ -62,7 +63,9 @@ def check(unmix: Unmix, references: Path, estimates: Path, csv: Path) -> None:
     wanted = by_mir_eval(references / "song" / "vocals_f0.csv", csv)
     # What the command computes, which its files hold to five decimals.
     track = stem_folder_track(references / "song")
-    truth, melody = read_f0(track), FolderEstimator(estimates).melody(track)
+    nothing = np.zeros((2, 0), np.float32)
+    truth = read_f0(track)
+    melody = FolderEstimator(estimates).melody(track, nothing, sample_rate=RATE)
     assert truth is not None
     assert melody is not None
     whole = melody_scores(truth, melody)
@@ -84,12 +87,49 @@ def test_csv_of_unmix_pitch_scores_as_in_mir_eval(
     check(unmix, references, estimates, csv)
 
 
-def test_csv_beside_separated_stems_is_scored(
-    unmix: Unmix, references: Path, small_model: Path, tmp_path: Path
+@pytest.fixture
+def mix(references: Path, tmp_path: Path) -> Path:
+    stems = [soundfile.read(path)[0] for path in sorted((references / "song").glob("*.wav"))]
+    soundfile.write(tmp_path / "song.wav", sum(stems), RATE, subtype="FLOAT")
+    return tmp_path / "song.wav"
+
+
+def test_folder_of_unmix_pitch_is_scored(
+    unmix: Unmix, references: Path, mix: Path, tmp_path: Path
 ) -> None:
-    mix = tmp_path / "song.wav"
-    stems = [soundfile.read(path)[0] for path in (references / "song").glob("*.wav")]
-    soundfile.write(mix, sum(stems), RATE, subtype="FLOAT")
+    estimates = tmp_path / "pitch"
+    assert unmix("pitch", mix, "-m", "swiftf0", "-o", estimates).code == 0
+    check(unmix, references, estimates, estimates / "song.f0.csv")
+    assert set(scores(tmp_path / "run")) == {"OA", "RPA"}
+    words = ["--estimates", estimates, "--references", references, "--out", tmp_path / "run"]
+    again = unmix("eval", *words, "--metrics", "melody")
+    assert again.code == 0
+    assert "song: up to date" in again.out
+    refused = unmix("eval", *words, "--metrics", "melody,bsseval")
+    assert refused.code == 1
+    assert "song: its estimate is pitch without stems; type --metrics melody" in refused.err
+
+
+def test_joint_model_is_scored_by_its_own_pitch(
+    unmix: Unmix, references: Path, mix: Path, tmp_path: Path
+) -> None:
+    model = write_pitch_model(tmp_path / "sung", threshold=0.02)
+    shutil.copy(mix, references / "song" / "mixture.wav")
+    assert unmix("pitch", mix, "-m", model, "-o", tmp_path / "pitch").code == 0
+    wanted = by_mir_eval(references / "song" / "vocals_f0.csv", tmp_path / "pitch" / "song.f0.csv")
+    run = tmp_path / "run"
+    words = ["--model", model, "--data", references, "--metrics", "melody", "--no-audio"]
+    assert unmix("eval", *words, "--out", run).code == 0
+    found = scores(run)
+    assert found["OA"] == pytest.approx(wanted["Overall Accuracy"], abs=1e-5)
+    assert found["RPA"] == pytest.approx(wanted["Raw Pitch Accuracy"], abs=1e-5)
+    # Weights at random: what they find is no melody, but it is not nothing.
+    assert 0 < found["OA"] < 0.5
+
+
+def test_csv_beside_separated_stems_is_scored(
+    unmix: Unmix, references: Path, mix: Path, small_model: Path, tmp_path: Path
+) -> None:
     estimates = tmp_path / "estimates"
     words = ["-m", small_model, "--pitch", "-o", estimates]
     assert unmix("separate", mix, *words).code == 0

@@ -67,7 +67,8 @@ def test_two_voices_in_harmony_are_two_lines(
     words = ["--polyphonic", "--midi", "-o", tmp_path]
     assert unmix("pitch", duo, "-m", salience, *words).code == 0
     assert both_are_found(tmp_path / "duo.multif0.txt").mean() > 0.75
-    _, frames = mir_eval.io.load_ragged_time_series(str(tmp_path / "duo.multif0.txt"))
+    times, frames = mir_eval.io.load_ragged_time_series(str(tmp_path / "duo.multif0.txt"))
+    np.testing.assert_allclose(times, np.arange(201) * 0.01)
     inner = frames[40:-40]
     assert {len(hz) for hz in inner} == {2}
     assert np.abs(cents(np.array(inner), np.array([[LOWER, UPPER]]))).max() < 5
@@ -148,10 +149,10 @@ def test_other_files_do_not_change_the_csv(
     assert np.median(np.abs(cents(one.f0_hz[same], two.f0_hz[same]))) < 1
 
 
-def test_a_written_stem_is_not_called_silent(unmix: Unmix, duo: Path, tmp_path: Path) -> None:
+def test_a_curve_without_pitch_is_called_unvoiced(unmix: Unmix, duo: Path, tmp_path: Path) -> None:
     deaf = write_pitch_model(tmp_path / "deaf", threshold=0.99)
     done = unmix("pitch", duo, "-m", deaf, "--stems", "-o", tmp_path / "out")
     assert done.code == 0
     assert f"  {tmp_path / 'out' / 'duo.vocals.wav'}" in done.out.splitlines()
-    assert f"  {tmp_path / 'out' / 'duo.f0.csv'}  (silent)" in done.out.splitlines()
+    assert f"  {tmp_path / 'out' / 'duo.f0.csv'}  (unvoiced)" in done.out.splitlines()
     assert done.out.splitlines()[-1].endswith(f"every frame is unvoiced: {duo}")

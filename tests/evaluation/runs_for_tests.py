@@ -64,7 +64,7 @@ class Blend:
         mixed = voice + self._share * backing
         return {"vocals": mixed[None], "accompaniment": mix - mixed[None]}
 
-    def melody(self, track: Track) -> Melody | None:
+    def melody(self, track: Track, mix: Audio, *, sample_rate: int) -> Melody | None:
         return None
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+import unmixcli
 from evaluation.runs_for_tests import RATE, noise, write_stems
+from pitch_models_for_tests import write_pitch_model
 from unmixcli.data.tracks import Manifest, Track, read_dataset
 from unmixcli.errors import InputError
-from unmixcli.evaluation.estimates import FolderEstimator, ModelEstimator
+from unmixcli.evaluation.estimates import FolderEstimator, Melody, ModelEstimator
 from unmixcli.evaluation.hashes import FileHashes
 from unmixcli.separation.session import open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
@@ -25,6 +28,11 @@ def estimate(estimator: FolderEstimator, manifest: Manifest) -> dict[str, object
     track = first_song(manifest)
     mix = np.zeros((1, 3 * RATE), np.float32)
     return dict(estimator.estimate(track, mix, sample_rate=RATE, share=lambda _: None))
+
+
+def melody_of(folder: Path, manifest: Manifest) -> Melody | None:
+    mix = np.zeros((1, 3 * RATE), np.float32)
+    return FolderEstimator(folder).melody(first_song(manifest), mix, sample_rate=RATE)
 
 
 def test_files_are_read_as_they_are(manifest: Manifest, estimates: Callable[[], Path]) -> None:
@@ -103,7 +111,7 @@ def test_a_changed_file_changes_the_fingerprint(
 
 def test_a_tools_own_pitch_is_found(manifest: Manifest, estimates: Callable[[], Path]) -> None:
     folder = estimates()
-    assert FolderEstimator(folder).melody(first_song(manifest)) is None
+    assert melody_of(folder, manifest) is None
     files = {
         "vocals.f0.csv": "time,frequency,confidence\n0.0,110,0.9\n0.01,0,0.1\n",
         # By whoever put it there, before that of `unmix separate --pitch`.
@@ -111,9 +119,53 @@ def test_a_tools_own_pitch_is_found(manifest: Manifest, estimates: Callable[[], 
     }
     for (name, text), hz in zip(files.items(), (110.0, 220.0), strict=True):
         (folder / "first song" / name).write_text(text)
-        melody = FolderEstimator(folder).melody(first_song(manifest))
+        melody = melody_of(folder, manifest)
         assert melody is not None
         np.testing.assert_array_equal(melody[1], [hz, 0.0])
+
+
+def test_pitch_without_stems_is_found(
+    manifest: Manifest, estimates: Callable[[], Path], tmp_path: Path
+) -> None:
+    folder, track = tmp_path / "pitch", first_song(manifest)
+    folder.mkdir()
+    with pytest.raises(InputError, match="no such folder, so first song has no estimates"):
+        FolderEstimator(folder).stems(track)
+    csv = folder / "first song.f0.csv"
+    csv.write_text("time,frequency,confidence\n0.0,110,0.9\n0.01,0,0.1\n")
+    estimator = FolderEstimator(folder)
+    assert estimator.stems(track) == ()
+    melody = melody_of(folder, manifest)
+    assert melody is not None
+    np.testing.assert_array_equal(melody, [[0.0, 0.01], [110.0, 0.0]])
+    before = estimator.fingerprint(track, FileHashes())
+    csv.write_text(csv.read_text() + "0.02,0,0.1\n")
+    assert estimator.fingerprint(track, FileHashes()) != before
+    # Beside stems of the same track it says nothing, beside those of others it is not enough.
+    beside = estimates()
+    shutil.copy(csv, beside)
+    assert set(FolderEstimator(beside).stems(track)) == {"vocals", "accompaniment"}
+    assert melody_of(beside, manifest) is None
+    shutil.rmtree(beside / "first song")
+    with pytest.raises(InputError, match=r"lacks accompaniment, vocals; it has pitch alone"):
+        FolderEstimator(beside).stems(track)
+
+
+def test_a_joint_model_gives_its_own_pitch(
+    manifest: Manifest, small_model: Path, tmp_path: Path
+) -> None:
+    mix = noise(4, channels=2, seconds=3)
+    for model in (write_pitch_model(tmp_path / "sung", threshold=0.02), small_model):
+        choice, plan = select_model(str(model), Request())
+        session = open_session(choice, plan, device="cpu", options=SpectralOptions())
+        melody = ModelEstimator(session).melody(first_song(manifest), mix, sample_rate=RATE)
+        if model == small_model:
+            assert melody is None
+            continue
+        f0 = unmixcli.find_pitch(mix, RATE, model=model)
+        assert f0.voiced.any()
+        assert melody is not None
+        np.testing.assert_array_equal(melody, [f0.times_s, f0.f0_hz])
 
 
 def test_a_model_gives_what_its_stream_gives(manifest: Manifest, small_model: Path) -> None:

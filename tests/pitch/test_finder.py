@@ -62,7 +62,7 @@ def test_steps_of_a_track(rate: int, samples: int) -> None:
     # Behind the last frame there is nothing to glide to.
     known = max(0, count - 2)
     true = glide(np.arange(count) * 0.01)
-    assert np.abs(cents(lines[0], true)[:known]).max(initial=0) < 5
+    assert np.abs(cents(lines[0, :known], true[:known])).max(initial=0) < 5
 
 
 def test_no_samples_have_no_steps() -> None:
@@ -91,6 +91,32 @@ def test_blocks_of_any_length_give_the_same(block: int, viterbi: bool) -> None:
     voices = [join_lines([part.voices for part in x]).f0_hz for x in (whole, parts)]
     assert np.array_equal(*voices)
     assert np.array_equal(voices[0][0], f0_of(whole)[0])
+
+
+BLINKS = ((10, 11), (30, 33), (50, 54), (70, 90))
+
+
+def blinking(times: np.ndarray) -> np.ndarray:
+    """Pitch for 1 frame, then 3, 4 and 20, with rests between them."""
+    frames = np.rint(times * 22050 / 256)
+    sung = sum((first <= frames) & (frames < last) for first, last in BLINKS)
+    return ridge(220.0 * sung)
+
+
+@pytest.mark.parametrize("block", [25, 1009, 65536])
+def test_runs_too_short_to_be_sung_are_unvoiced(block: int) -> None:
+    """40 ms are 3.4 frames; several voices keep what there is."""
+    method = SalienceMethod(
+        KnownSalience(blinking),
+        decoder=PeakDecoder(AXIS, within=PitchRange()),
+        voices=VoicesDecoder(AXIS, within=PitchRange()),
+    )
+    stream = PitchFinder(method, step_s=Fraction(256, 22050), sample_rate=22050, channels=2)
+    parts = found(stream, np.zeros((2, 100 * 256), np.float32), block)
+    voiced = np.flatnonzero(f0_of(parts)[0])
+    assert voiced.tolist() == [*range(50, 54), *range(70, 90)]
+    every = join_lines([part.voices for part in parts]).f0_hz.any(axis=0)
+    assert np.flatnonzero(every).tolist() == [k for low, high in BLINKS for k in range(low, high)]
 
 
 @pytest.mark.parametrize("rate", [22050, 44100, 48000])

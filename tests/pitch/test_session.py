@@ -112,6 +112,22 @@ def test_stems_need_something_that_gives_them(known: list[KnownSalience]) -> Non
         file_names(choice, Wanted(stem=True))
 
 
+def test_array_gives_one_voice(known: list[KnownSalience]) -> None:
+    with pytest.raises(UsageError, match="polyphonic: find_pitch gives one voice; leave it out"):
+        unmixcli.find_pitch(np.zeros(100), 8000, options=PitchOptions(polyphonic=True))
+    assert not known
+
+
+@pytest.mark.parametrize(("rate", "channels", "most"), [(44100, 2, 0.0), (8000, 1, 0.1)])
+def test_noise_is_mostly_unvoiced(rate: int, channels: int, most: float) -> None:
+    """The trained model, of which single frames must not stay."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal((channels, 4 * rate))
+    voiced = unmixcli.find_pitch(noise, rate, model="vocal-pitch").voiced
+    assert voiced.mean() <= most
+    edges = np.flatnonzero(np.diff(voiced, prepend=False, append=False))
+    assert (edges[1::2] - edges[::2] >= 4).all()
+
+
 def test_array_gives_a_curve() -> None:
     times = np.arange(44100) / 44100
     song = sum(0.2 * np.sin(2 * np.pi * 220 * k * times) / k for k in range(1, 7))

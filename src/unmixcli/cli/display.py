@@ -21,6 +21,9 @@ from unmixcli.separation.stems import OutputPlan
 
 SECONDS_BETWEEN_LINES = 10.0
 
+# Files in which silence is that no frame is voiced.
+_OF_PITCH = (".csv", ".txt", ".mid")
+
 
 class Display(Protocol):
     """What the command shows; called with every event of the run."""
@@ -287,7 +290,8 @@ def _heading(event: events.Started) -> str:
 
 def _line(event: Event) -> str:
     if isinstance(event, events.StemWritten):
-        return f"  {event.path}{'  (silent)' if event.silent else ''}"
+        word = "unvoiced" if event.path.suffix in _OF_PITCH else "silent"
+        return f"  {event.path}{f'  ({word})' if event.silent else ''}"
     if isinstance(event, events.Finished):
         speed = event.duration_s / max(event.elapsed_s, 1e-9)
         gain = f", all stems turned down by {-event.gain_db:.2f} dB" if event.gain_db else ""

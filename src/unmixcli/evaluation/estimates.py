@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from unmixcli.audio.read import probe, read_audio
 from unmixcli.data.tracks import Part, Track, read_f0
 from unmixcli.data.tracks.pitch_labels import CSV
 from unmixcli.data.tracks.stem_folder import stem_folder_track
-from unmixcli.errors import InputError
+from unmixcli.errors import InputError, UsageError
 from unmixcli.evaluation.hashes import FileHashes, digest, track_hash
+from unmixcli.pitch.csv import read_f0 as read_csv
+from unmixcli.pitch.session import PitchChoice, PitchOptions, PitchSession, open_pitch, settings_of
 from unmixcli.separation.session import Session
 
 Audio: TypeAlias = NDArray[np.float32]
@@ -28,6 +31,8 @@ _BLOCK_S = 5
 
 # As `unmix separate --pitch` calls it.
 _WRITTEN_PITCH = "vocals.f0.csv"
+# Behind the name of a track, as `unmix pitch` calls it.
+_PITCH_ALONE = ".f0.csv"
 
 
 class Estimator(Protocol):
@@ -40,7 +45,10 @@ class Estimator(Protocol):
     name: str
 
     def stems(self, track: Track) -> tuple[str, ...]:
-        """The names of what `estimate` will give; `InputError` where something is missing."""
+        """The names of what `estimate` will give, none where there is nothing but a melody.
+
+        Raises `InputError` where something is missing.
+        """
         raise NotImplementedError
 
     def fingerprint(self, track: Track, hashes: FileHashes) -> str:
@@ -53,7 +61,7 @@ class Estimator(Protocol):
         """Stems `(channels, samples)` like the mix, at its rate; `share` is told 0 to 1."""
         raise NotImplementedError
 
-    def melody(self, track: Track) -> Melody | None:
+    def melody(self, track: Track, mix: Audio, *, sample_rate: int) -> Melody | None:
         """The voice's pitch, times in s and f0 in Hz, where the tool has found it itself."""
         raise NotImplementedError
 
@@ -74,14 +82,15 @@ class ModelEstimator:
         """A hash of the card, which holds those of the weights, and of how it is run."""
         del track, hashes
         card = self._session.model.card.model_dump_json()
-        return digest(
-            {
-                "card": hashlib.sha256(card.encode()).hexdigest(),
-                "outputs": list(self._session.plan.outputs),
-                "options": asdict(self._session.options),
-                "device": self._session.device.type,
-            }
-        )
+        content: dict[str, Any] = {
+            "card": hashlib.sha256(card.encode()).hexdigest(),
+            "outputs": list(self._session.plan.outputs),
+            "options": asdict(self._session.options),
+            "device": self._session.device.type,
+        }
+        if self._session.model.card.pitch is not None:
+            content["pitch"] = settings_of(self._pitch_choice)
+        return digest(content)
 
     def estimate(
         self, track: Track, mix: Audio, *, sample_rate: int, share: Share
@@ -101,14 +110,31 @@ class ModelEstimator:
         whole = torch.cat(list(engine.stream(blocks())), dim=-1)
         return {name: whole[row].numpy() for row, name in enumerate(engine.stems)}
 
-    def melody(self, track: Track) -> Melody | None:
-        """None: a separator finds no pitch."""
+    def melody(self, track: Track, mix: Audio, *, sample_rate: int) -> Melody | None:
+        """What `unmix pitch` finds by a model that gives pitch; None for any other."""
         del track
-        return None
+        if self._pitch is None:
+            return None
+        # By itself: beside stems the network sees other batches, which rounds otherwise.
+        found = self._pitch.find(mix, sample_rate=sample_rate)
+        return found.times_s, found.f0_hz
+
+    @cached_property
+    def _pitch(self) -> PitchSession | None:
+        if self._session.model.card.pitch is None:
+            return None
+        try:
+            return open_pitch(self._pitch_choice, device=self._session.device.type)
+        except UsageError:  # a wiring that has pitch on its card, but none to give
+            return None
+
+    @property
+    def _pitch_choice(self) -> PitchChoice:
+        return PitchChoice(self._session.model, PitchOptions())
 
 
 class FolderEstimator:
-    """Stems in files, `FOLDER/TRACK/STEM.ext`.
+    """Stems in files, `FOLDER/TRACK/STEM.ext`, or pitch alone, `FOLDER/TRACK.f0.csv`.
 
     Raises `InputError` for a folder that does not exist.
     """
@@ -125,10 +151,11 @@ class FolderEstimator:
     def stems(self, track: Track) -> tuple[str, ...]:
         """Those of the track's folder.
 
-        Raises `InputError` where there is no such folder, where it lacks a stem that others
-        have, or one of the reference beside an `other` that may or may not hold it.
+        None where there is pitch alone. Raises `InputError` where there is no such folder, where
+        it lacks a stem that others have, or one of the reference beside an `other` that may or
+        may not hold it.
         """
-        found = tuple(self._track(track).stems)
+        found = () if self._pitch_alone(track) else tuple(self._track(track).stems)
         missing = sorted(self._all_stems.difference(found))
         # One stem may be all that a tool makes; several of the reference's own are meant as all.
         alike = len(found) > 1 and set(found) <= set(track.stems)
@@ -137,12 +164,14 @@ class FolderEstimator:
         if missing:
             raise InputError(
                 f"{self._folder / track.name}: lacks {', '.join(missing)}; "
-                f"it has {', '.join(found)}"
+                f"it has {', '.join(found) or 'pitch alone'}"
             )
         return found
 
     def fingerprint(self, track: Track, hashes: FileHashes) -> str:
         """A hash of the files."""
+        if csv := self._pitch_alone(track):
+            return digest({"pitch": hashes.of(csv)})
         return track_hash(self._track(track), hashes)
 
     def estimate(
@@ -165,9 +194,22 @@ class FolderEstimator:
             share(len(estimates) / len(files))
         return estimates
 
-    def melody(self, track: Track) -> Melody | None:
-        """What `vocals_f0.csv` beside the stems holds, or `vocals.f0.csv` of `separate --pitch`."""
+    def melody(self, track: Track, mix: Audio, *, sample_rate: int) -> Melody | None:
+        """What `vocals_f0.csv` beside the stems holds, or `vocals.f0.csv` of `separate --pitch`.
+
+        Without stems it is what `TRACK.f0.csv` of `unmix pitch` holds.
+        """
+        del mix, sample_rate
+        if csv := self._pitch_alone(track):
+            found = read_csv(csv)
+            return found.times_s, found.f0_hz
         return read_f0(self._track(track))
+
+    def _pitch_alone(self, track: Track) -> Path | None:
+        """The CSV of a track that has no stems."""
+        csv = self._folder / f"{track.name}{_PITCH_ALONE}"
+        has_stems = (self._folder / track.name).is_dir()
+        return csv if csv.is_file() and not has_stems else None
 
     def _track(self, track: Track) -> Track:
         folder = self._folder / track.name

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from unmixcli.data.tracks import Track, read_f0
+from unmixcli.errors import InputError
 from unmixcli.evaluation.bounds import oracle_estimates
 from unmixcli.evaluation.estimates import Estimator
 from unmixcli.evaluation.files import score_file
 from unmixcli.evaluation.hashes import FileHashes, track_hash
 from unmixcli.evaluation.listening import audio_files, write_audio_files
 from unmixcli.evaluation.material import Material, load_material, target_sums
-from unmixcli.evaluation.measure import measure, null_db, with_mixture_sdr
+from unmixcli.evaluation.measure import TargetScores, measure, null_db, with_mixture_sdr
 from unmixcli.evaluation.melody import melody_scores, track_pitch
 from unmixcli.evaluation.record import TrackRecord, read_record, target_records
 from unmixcli.evaluation.settings import EvalSettings
@@ -60,7 +61,11 @@ class TrackJob:
 
         Raises `InputError` where files of the track or its estimates are missing.
         """
-        stems = self._estimator.stems(self.track)
+        if self._melody_alone and self._settings.metrics != ("melody",):
+            raise InputError(
+                f"{self.track.name}: its estimate is pitch without stems; type --metrics melody"
+            )
+        stems = self._stems
         common = {
             "data": track_hash(self.track, hashes),
             "settings": self._settings.fingerprint,
@@ -82,9 +87,7 @@ class TrackJob:
         for method in todo:
             self._file(method.oracle).unlink(missing_ok=True)
         progress(0.0, "reading")
-        material = with_mixture_sdr(
-            load_material(self.track, self._estimator.stems(self.track)), self._settings
-        )
+        material = with_mixture_sdr(load_material(self.track, self._stems), self._settings)
         for number, method in enumerate(todo):
             done, each = number / len(todo), 1 / len(todo)
             if method.oracle is None:
@@ -101,6 +104,10 @@ class TrackJob:
             self._file(oracle).unlink(missing_ok=True)
 
     def _score_estimator(self, method: Method, material: Material, progress: StageProgress) -> None:
+        if self._melody_alone:
+            progress(0.5, f"scoring {method.name}")
+            self._score(method, material, None)
+            return
         stems = self._estimator.estimate(
             self.track,
             material.mix.numpy(),
@@ -116,12 +123,21 @@ class TrackJob:
         self._score(method, material, estimates, null_db=null)
 
     def _score(
-        self, method: Method, material: Material, estimates: Tensor, *, null_db: float = math.nan
+        self,
+        method: Method,
+        material: Material,
+        estimates: Tensor | None,
+        *,
+        null_db: float = math.nan,
     ) -> None:
-        scores = measure(material, estimates, self._settings)
+        """Write the scores of estimates; None has scores of the melody alone."""
+        scores = [TargetScores() for _ in material.targets]
+        if estimates is not None:
+            scores = measure(material, estimates, self._settings)
         for row, target in enumerate(material.targets):
             if target.name == _VOICE and not material.silent[row]:
-                scores[row].values.update(self._melody(method, material, estimates[row]))
+                voice = None if estimates is None else estimates[row]
+                scores[row].values.update(self._melody(method, material, voice))
         facts = {
             "duration_s": material.mix.shape[-1] / material.sample_rate,
             "sample_rate": material.sample_rate,
@@ -135,21 +151,32 @@ class TrackJob:
             notes=self.track.notes,
         ).write(self._file(method.oracle))
 
-    def _melody(self, method: Method, material: Material, voice: Tensor) -> dict[str, float]:
+    def _melody(self, method: Method, material: Material, voice: Tensor | None) -> dict[str, float]:
         annotated = read_f0(self.track) if "melody" in self._settings.metrics else None
         if annotated is None:
             return {}
-        found = self._estimator.melody(self.track) if method.oracle is None else None
-        return melody_scores(
-            annotated, found or track_pitch(voice, sample_rate=material.sample_rate)
-        )
+        found, rate = None, material.sample_rate
+        if method.oracle is None:
+            found = self._estimator.melody(self.track, material.mix.numpy(), sample_rate=rate)
+        if found is None and voice is not None:
+            found = track_pitch(voice, sample_rate=rate)
+        return {} if found is None else melody_scores(annotated, found)
+
+    @property
+    def _stems(self) -> tuple[str, ...]:
+        """Those that are scored: the voice, where there is a melody alone."""
+        return self._estimator.stems(self.track) or (_VOICE,)
+
+    @property
+    def _melody_alone(self) -> bool:
+        return not self._estimator.stems(self.track)
 
     def _is_done(self, method: Method) -> bool:
         record = read_record(self._file(method.oracle))
         return record is not None and record.fingerprint == method.fingerprint
 
     def _has_audio(self) -> bool:
-        if not self._settings.audio:
+        if not self._settings.audio or self._melody_alone:
             return True
         record = read_record(self._file(None))
         names = [] if record is None else [target.name for target in record.targets]

@@ -1,7 +1,7 @@
 """The melody of an estimated voice, against what people wrote down.
 
-A separator finds no pitch; what its vocals are worth for a melody is told by a pitch tracker on
-them, as in figure 5.1 of Jansson's thesis. The tracker is pYIN (Mauch and Dixon, 2014) by librosa.
+What finds pitch itself is scored by that. A separator that does not is scored by a pitch tracker on
+its vocals, as in figure 5.1 of Jansson's thesis: pYIN (Mauch and Dixon, 2014) by librosa.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ Salience = npt.NDArray[np.float32]
 
 _GRID_SAMPLES = 1 << 15
 
-# Of a run of voiced frames of a tracker, about 48 ms.
-_SHORTEST_S = 0.04
+SHORTEST_RUN_S = 0.04
+"""Of voiced frames, in s; 46 or 48 ms in frames of 12 or 16 ms."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ class TrackerMethod:
         self.sample_rate = tracker.sample_rate
         self.hop_samples = tracker.hop_samples
         self._tracker = tracker
-        shortest = -(-_SHORTEST_S * tracker.sample_rate // tracker.hop_samples)
-        self._runs = LongRuns(int(shortest))
+        self._runs = _long_runs(tracker.sample_rate, tracker.hop_samples)
 
     def push(self, block: Block) -> Frames:
         """Take `(1, samples)`."""
@@ -100,7 +99,9 @@ class TrackerMethod:
 
 
 class SalienceMethod:
-    """A network's salience, decoded.
+    """A network's salience, decoded; of the one voice without runs shorter than 40 ms.
+
+    Several voices keep their short runs.
 
     Args:
         stream: gives the salience; it is reset.
@@ -126,6 +127,7 @@ class SalienceMethod:
         # Typed loosely: what gives stems has more than the protocol says.
         self._stream: Any = stream
         self._decoder = decoder
+        self._runs = _long_runs(stream.sample_rate, stream.hop_samples)
         self._voices = voices
         self._stem = stem
         self._reblock = Reblock(_GRID_SAMPLES)
@@ -141,11 +143,13 @@ class SalienceMethod:
         parts = [] if rest is None else [self._pushed(rest)]
         parts.append(self._finished())
         found = self._frames(parts)
-        last = self._decoder.finish()
+        last = self._runs.push(self._decoder.finish())
+        rest_of_run = self._runs.finish()
         voices = found.voices
         if self._voices is not None and voices is not None:
             voices = join_lines([voices, self._voices.finish()])
-        return Frames(join_lines([found.f0, last]), voices, found.salience, found.stem)
+        f0 = join_lines([found.f0, last, rest_of_run])
+        return Frames(f0, voices, found.salience, found.stem)
 
     def _pushed(self, part: Block) -> tuple[Salience, Block | None]:
         block = torch.from_numpy(np.ascontiguousarray(part))
@@ -167,11 +171,15 @@ class SalienceMethod:
         salience = np.concatenate([empty, *(part for part, _ in parts)], axis=1)
         stems = [stem for _, stem in parts if stem is not None]
         return Frames(
-            self._decoder.push(salience),
+            self._runs.push(self._decoder.push(salience)),
             None if self._voices is None else self._voices.push(salience),
             salience,
             np.concatenate(stems, axis=1) if stems else None,
         )
+
+
+def _long_runs(sample_rate: int, hop_samples: int) -> LongRuns:
+    return LongRuns(int(-(-SHORTEST_RUN_S * sample_rate // hop_samples)))
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,13 @@ class PitchPlot:
         self._step_s = step_s
         self._frame_s = frame_s
         self._frequencies = frequencies
-        self._lines: list[Lines] = []
+        self._f0_hz: list[Floats] = []
         self._columns = Columns()
 
     def push(self, lines: Lines, salience: npt.NDArray[np.float32] | None) -> None:
         """Take steps of pitch, and `(bins, frames)`."""
-        self._lines.append(lines)
+        # Copies, for a part would hold the confidence and the whole block too.
+        self._f0_hz.append(lines.f0_hz.copy())
         if salience is not None:
             self._columns.push(torch.from_numpy(salience))
 
@@ -50,7 +51,7 @@ class PitchPlot:
 
         figure = Figure(figsize=(12, 5), layout="constrained")
         axes = figure.subplots()
-        f0_hz = np.concatenate([part.f0_hz for part in self._lines], axis=1)
+        f0_hz = np.concatenate(self._f0_hz, axis=1)
         times = np.arange(f0_hz.shape[1]) * self._step_s
         axes.set(xlabel="s", yscale="log", xlim=(0.0, max(times[-1:], default=1.0)))
         self._draw_salience(axes)

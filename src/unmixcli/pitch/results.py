@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,14 +16,13 @@ from unmixcli.dsp.pictures import check_plotting
 from unmixcli.errors import UsageError
 from unmixcli.finished import finished_file
 from unmixcli.pitch.csv import HEADER, write_f0, write_multi_f0
-from unmixcli.pitch.f0 import F0, Lines
 from unmixcli.pitch.finder import Found, PitchFinder
 from unmixcli.pitch.midi import check_midi, write_midi
 from unmixcli.pitch.notes import Note, NoteFinder
 from unmixcli.pitch.plot import PitchPlot
 from unmixcli.pitch.salience_file import SalienceWriter
 from unmixcli.pitch.session import PitchChoice
-from unmixcli.pitch.steps import step_of, step_times
+from unmixcli.pitch.steps import f0_of, step_of, step_times
 
 F0_CSV, MULTI_F0, MIDI, PLOT, SALIENCE = "f0.csv", "multif0.txt", "mid", "pitch.png", "salience.npz"
 
@@ -145,7 +143,7 @@ class PitchWriter:
         self._stack = ExitStack()
         self._writers: list[Callable[[Found], None]] = []
         self._finishers: list[Callable[[], None]] = []
-        self._steps = self._voiced = 0
+        self._steps = self._voice_steps = self._voiced = 0
         self._confidence = self._highest = 0.0
         self._lowest = np.inf
         self._stem = (0, 0.0)
@@ -213,8 +211,10 @@ class PitchWriter:
 
         def write(found: Found) -> None:
             assert found.voices is not None
-            times = step_times(self._steps, found.voices.frames, step_s=self._step_s)
+            # Ahead of the one voice, whose frames wait until they are decided.
+            times = step_times(self._voice_steps, found.voices.frames, step_s=self._step_s)
             write_multi_f0(file, times, found.voices)
+            self._voice_steps += found.voices.frames
 
         self._writers.append(write)
 
@@ -283,9 +283,3 @@ class PitchWriter:
                 self._stem = samples + found.stem.shape[1], max(peak, largest)
 
         self._writers.append(write)
-
-
-def f0_of(lines: Lines, *, first: int = 0, step_s: Fraction) -> F0:
-    """The first voice of lines as a curve, whose first frame is step `first`."""
-    times = step_times(first, lines.frames, step_s=step_s)
-    return F0(times, lines.f0_hz[0], lines.confidence[0])

@@ -10,8 +10,8 @@ from unmixcli.pitch.f0 import Lines, join_lines, no_lines
 class LongRuns:
     """Frames of one voice in and out, where runs of fewer than `shortest` frames are unvoiced.
 
-    Trackers find single frames of pitch in noise; a run has to last. Frames come out late by
-    less than `shortest`.
+    Trackers and networks find single frames of pitch in noise; a run has to last. Frames come out
+    late by less than `shortest`.
     """
 
     def __init__(self, shortest: int) -> None:

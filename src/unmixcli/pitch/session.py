@@ -24,10 +24,17 @@ from unmixcli.models.card import Card, Chunks, Licence
 from unmixcli.models.catalogue import Choice, Model, list_models
 from unmixcli.models.salience import salience_axis
 from unmixcli.pitch.decode import Decoder, PeakDecoder, PitchRange
-from unmixcli.pitch.finder import Method, PitchFinder, SalienceMethod, TrackerMethod
+from unmixcli.pitch.f0 import F0, join_lines
+from unmixcli.pitch.finder import (
+    SHORTEST_RUN_S,
+    Method,
+    PitchFinder,
+    SalienceMethod,
+    TrackerMethod,
+)
 from unmixcli.pitch.hcqt_stream import referenced
 from unmixcli.pitch.load import load_stream, pitch_model
-from unmixcli.pitch.steps import step_of
+from unmixcli.pitch.steps import f0_of, step_of
 from unmixcli.pitch.stream import SalienceStream
 from unmixcli.pitch.trackers import (
     PACKAGES,
@@ -164,6 +171,13 @@ class PitchSession:
                 engine=engine,
             )
 
+    def find(self, audio: Block, *, sample_rate: int) -> F0:
+        """The pitch of a whole track, `(channels, samples)` of 1 or 2 channels, Hz."""
+        track = TrackAudio(sample_rate, audio.shape[0], lambda: [audio])
+        with self.finder(track) as finder:
+            parts = [finder.push(audio).f0, finder.finish().f0]
+        return f0_of(join_lines(parts), step_s=step_of(self.choice.options.step_ms))
+
     @contextmanager
     def _method(self, track: TrackAudio, *, stem: bool) -> Iterator[Method]:
         model, options = self.choice.model, self.choice.options
@@ -276,7 +290,9 @@ def settings_of(choice: PitchChoice) -> dict[str, Any]:
     if choice.separator is not None:
         separator = choice.separator[0].model.card.model_dump_json()
     version = tracker_version(choice.model.name) if choice.is_tracker else None
-    return {"options": asdict(choice.options), "separator": separator, "package": version}
+    settings = {"options": asdict(choice.options), "separator": separator, "package": version}
+    # Of trackers, too, but results of theirs have never been without.
+    return settings if choice.is_tracker else {**settings, "shortest_run_s": SHORTEST_RUN_S}
 
 
 def decoded(

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from unmixcli.errors import UsageError
-from unmixcli.pitch.f0 import Floats, Lines, join_lines, no_lines
+from unmixcli.pitch.f0 import F0, Floats, Lines, join_lines, no_lines
 
 _GLIDE_CENTS = 100.0
 
@@ -44,6 +44,12 @@ def step_times(first: int, count: int, *, step_s: Fraction) -> Floats:
     times *= step_s.numerator
     times /= step_s.denominator
     return times
+
+
+def f0_of(lines: Lines, *, first: int = 0, step_s: Fraction) -> F0:
+    """The first voice of lines as a curve, whose first frame is step `first`."""
+    times = step_times(first, lines.frames, step_s=step_s)
+    return F0(times, lines.f0_hz[0], lines.confidence[0])
 
 
 class Steps:
