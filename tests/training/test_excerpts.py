@@ -19,7 +19,8 @@ def track(name: str, *targets: tuple[str, ...], samples: int = 1000, value: floa
 
 
 def source(tracks, *, remix: float, samples: int = 64, batch: int = 16, seed: int = 0, **more):
-    drawing = Drawing(samples, batch=batch, remix=remix, active=0.5, seed=seed)
+    absent = more.pop("absent", 0.0)
+    drawing = Drawing(samples, batch=batch, remix=remix, active=0.5, seed=seed, absent=absent)
     return ExcerptSource(tracks, stems=STEMS, drawing=drawing, **more)
 
 
@@ -128,6 +129,17 @@ def test_augmentation_comes_before_the_sum() -> None:
     batch = of.batch(0)
     assert (batch.targets[:, 2] == 4).all()
     assert (batch.mix == 6).all()
+
+
+@pytest.mark.parametrize("remix", [0, 1])
+def test_absent_stems_are_in_no_mix(remix: float) -> None:
+    tracks = [track("a", *SOLOS, value=1)]
+    batch = source(tracks, remix=remix, batch=64, absent=0.75).batch(0)
+    found = [tuple(e) for e in batch.targets[:, :, 0, 0].tolist()]
+    assert set(found) == {(1, 2, 3), (0, 2, 3), (1, 0, 3), (1, 2, 0)}
+    assert found.count((1, 2, 3)) < 32
+    assert torch.equal(batch.mix, batch.targets.sum(dim=1))
+    assert batch.known.all()
 
 
 def test_a_remix_of_stems_that_no_track_has_is_refused() -> None:

@@ -179,6 +179,21 @@ def test_excerpts_cut_pitch_in_step_with_the_voice(remix: float) -> None:
     assert high.any()
 
 
+def test_an_absent_voice_has_no_pitch() -> None:
+    audible = replace(
+        (made := numbered("a", frames=900, first_hz=55.0)), audio=made.audio + np.float16(1)
+    )
+    drawing = Drawing(15 * HOP, batch=16, remix=0.0, active=0.5, seed=0, absent=1.0, grid=GRID)
+    source = ExcerptSource([audible], stems=("vocals", "accompaniment"), drawing=drawing)
+    batch = source.batch(0)
+    assert batch.salience is not None
+    sung = batch.targets[:, 0].any(dim=-1)[:, 0]
+    assert torch.equal(batch.salience.amax(dim=(1, 2)) > 0.9, sung)
+    assert not batch.salience[~sung].any()
+    assert 0 < int(sung.sum()) < 16
+    assert torch.equal(batch.targets[:, 1].any(dim=-1)[:, 0], ~sung)
+
+
 def test_validation_cuts_pitch_in_step_too() -> None:
     track = numbered("a", frames=900, first_hz=55.0)
     levels = np.zeros_like(track.levels)

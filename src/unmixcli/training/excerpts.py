@@ -75,6 +75,7 @@ class Drawing:
         remix: share of remixed ones.
         active: share of draws that look for a place where the stem sounds.
         seed: of the recipe.
+        absent: share of excerpts in which one of the targets is silent.
         spare: samples that augmentation may need beyond an excerpt.
         first: number of the batch's first excerpt among those of the step.
         grid: of the pitch that batches hold; pieces then begin at its frames. None leaves pitch
@@ -86,6 +87,7 @@ class Drawing:
     remix: float
     active: float
     seed: int
+    absent: float = 0.0
     spare: int = 0
     first: int = 0
     grid: PitchGrid | None = None
@@ -159,6 +161,9 @@ class ExcerptSource:
         random = np.random.default_rng((self.drawing.seed, step, index))
         remixed = self._can_remix and random.random() < self.drawing.remix
         drawn = self._remixed(random) if remixed else self._of_one_song(random)
+        # Nothing is drawn for a share of 0, so that seeds mean what they meant without it.
+        if self.drawing.absent and random.random() < self.drawing.absent:
+            drawn = self._without_one(drawn, random)
         audio = drawn.audio
         if self._augment is not None:
             audio = self._augment(audio, random)
@@ -184,6 +189,15 @@ class ExcerptSource:
             salience += self._salience(track, start) if stem == VOICE else []
         groups: list[tuple[int, ...]] = [(i,) for i in range(len(rows))]
         return _Rows(groups, torch.cat(rows), float(np.mean(weights)), salience)
+
+    def _without_one(self, drawn: _Rows, random: np.random.Generator) -> _Rows:
+        row = int(random.integers(len(drawn.groups)))
+        audio = drawn.audio.clone()
+        audio[row] = 0
+        salience = drawn.salience
+        if VOICE in (self.stems[index] for index in drawn.groups[row]):
+            salience = [torch.zeros_like(part) for part in salience]
+        return replace(drawn, audio=audio, salience=salience)
 
     def _salience(self, track: PackedTrack, start: int) -> list[Tensor]:
         """That of the piece, if there is a grid: `(bins, frames)`."""

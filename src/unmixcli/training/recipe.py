@@ -83,6 +83,7 @@ class Excerpts(_Strict):
         batch: excerpts a step.
         remix: share whose stems come from different tracks; the others are of one song.
         active: share of stems drawn where they sound, by the levels of the pack.
+        absent: share of excerpts in which one of the targets is silent, the voice's pitch with it.
         workers: threads that prepare batches.
     """
 
@@ -90,6 +91,7 @@ class Excerpts(_Strict):
     batch: Count = 8
     remix: Share = 0.5
     active: Share = 0.8
+    absent: Share = 0.0
     workers: Count = 2
 
 

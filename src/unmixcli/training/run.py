@@ -273,6 +273,7 @@ def _source(recipe: Recipe, tracks: Sequence[PackedTrack]) -> ExcerptSource:
         batch=excerpts.batch,
         remix=excerpts.remix,
         active=excerpts.active,
+        absent=excerpts.absent,
         seed=recipe.seed,
         spare=round(_SPARE * samples) if changes_length else 0,
         grid=grid,
