@@ -46,7 +46,7 @@ def row(name: str, role: str, *oa: float, rpa: float = 0.5, viterbi: bool = Fals
     return Row(name, role, viterbi, scores)
 
 
-def test_rows_are_those_of_the_issue() -> None:
+def test_rows_are_the_methods_and_their_combinations() -> None:
     found = plans(MODELS, SEPARATORS)
     assert len({plan.name for plan in found}) == len(found)
     by_role = {role: [p for p in found if p.role == role] for role in (JOINT, TWIN, AFTER)}
