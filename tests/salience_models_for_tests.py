@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import h5py
@@ -63,3 +64,11 @@ def _centre(layer: torch.nn.Conv2d) -> torch.Tensor:
     """The middle of a kernel, `(out, in)`."""
     height, width = layer.kernel_size
     return layer.weight[:, :, (height - 1) // 2, (width - 1) // 2]
+
+
+def shared_weights() -> Path | None:
+    """The folder of the published weights, where there is one."""
+    named = os.environ.get("UNMIX_SHARED")
+    root = Path(named) if named else Path(__file__).resolve().parents[1].parent / "shared"
+    folder = root / "weights" / "deepsalience"
+    return folder if folder.is_dir() else None

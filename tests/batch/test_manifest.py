@@ -116,6 +116,15 @@ def test_between_the_runs_nothing_is_done(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_manifest_that_cannot_be_removed(written: Path, monkeypatch) -> None:
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ResourceError, match="cannot be removed: Permission denied"):
+        release(written, [written.parent / "vocals.wav"])
+
+
 def test_a_place_that_cannot_be_written(written: Path) -> None:
     manifest = read_manifest(written)
     assert manifest is not None

@@ -26,6 +26,14 @@ def track(path: str, folder: str = ".") -> InputTrack:
     return InputTrack(Path(path), PurePath(folder))
 
 
+def test_files_of_several_kinds_need_their_extension() -> None:
+    given = {"outputs": {"vocals": "wav", "vocals.f0": "csv"}, "folder": Path(), "model": "small"}
+    with pytest.raises(UsageError, match=r"needs \{ext\}, for files of csv, wav"):
+        plan_tracks([track("song.mp3")], template="{track}/{stem}.wav", **given)
+    (made,) = plan_tracks([track("song.mp3")], template="{stem}.{ext}", **given)
+    assert [path.name for path in made.outputs.values()] == ["vocals.wav", "vocals.f0.csv"]
+
+
 @pytest.mark.parametrize(
     ("template", "expected"),
     [

@@ -165,6 +165,22 @@ def test_a_track_is_done_with_its_picture(unmix: Unmix, song: Path, tmp_path: Pa
     assert unmix("hpss", song, "-o", tmp_path / "out", "--plot", "--overwrite").code == 0
 
 
+def test_a_stem_that_another_command_replaced_is_done_again(
+    unmix: Unmix, song: Path, tmp_path: Path
+) -> None:
+    hpss = ["hpss", song, "-o", tmp_path, "--skip-existing"]
+    separate = ["separate", song, "-m", "hpss-mdensenet", "-o", tmp_path, "--skip-existing"]
+    stem = tmp_path / song.stem / "harmonic.wav"
+    assert unmix(*separate).code == 0
+    learned = stem.read_bytes()
+    assert "up to date" not in unmix(*hpss).out
+    assert stem.read_bytes() != learned
+    assert "up to date" in unmix(*hpss).out
+    again = unmix(*separate)
+    assert (again.code, "up to date" in again.out) == (0, False)
+    assert stem.read_bytes() == learned
+
+
 def test_a_picture_of_others_is_not_replaced(unmix: Unmix, song: Path, tmp_path: Path) -> None:
     picture = tmp_path / song.stem / "spectrograms.png"
     picture.parent.mkdir()

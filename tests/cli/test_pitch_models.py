@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import soundfile
 from conftest import Outcome
 from pitch.ridges_for_tests import cents
 from pitch_models_for_tests import write_pitch_model
-from salience_models_for_tests import write_harmonic_sum
+from salience_models_for_tests import shared_weights, write_harmonic_sum
 from unmixcli.batch.threads import ReadAhead
 from unmixcli.cli import pitch_batch
 from unmixcli.models.catalogue import find_model
@@ -78,13 +77,6 @@ def test_two_voices_in_harmony_are_two_lines(
     strongest = read_f0(tmp_path / "duo.f0.csv").f0_hz[40:-40]
     away = np.abs(cents(strongest[:, None], np.array([[LOWER, UPPER]])))
     assert away.min(axis=1).max() < 5
-
-
-def shared_weights() -> Path | None:
-    named = os.environ.get("UNMIX_SHARED")
-    root = Path(named) if named else Path(__file__).resolve().parents[2].parent / "shared"
-    folder = root / "weights" / "deepsalience"
-    return folder if folder.is_dir() else None
 
 
 @pytest.mark.real_weights

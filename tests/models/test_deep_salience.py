@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from salience_models_for_tests import shared_weights
 from unmixcli.dsp.hcqt import HCQTConfig
 from unmixcli.errors import ModelError, UsageError
 from unmixcli.models.adapters import deep_salience
@@ -143,13 +143,6 @@ def test_cards_name_commit_and_licence(name: str) -> None:
     assert "/ismir2017-deepsalience/raw/4b2ff4449ee9d4b27b9a116d80a9393f246879a7/" in source.url
     assert card.licence.name == "MIT"
     assert card.gives == ("pitch",)
-
-
-def shared_weights() -> Path | None:
-    named = os.environ.get("UNMIX_SHARED")
-    root = Path(named) if named else Path(__file__).resolve().parents[2].parent / "shared"
-    folder = root / "weights" / "deepsalience"
-    return folder if folder.is_dir() else None
 
 
 @pytest.mark.real_weights

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from unmixcli.errors import ResourceError
 from unmixcli.finished import write_text
 
 MANIFEST_SUFFIX = ".unmix.json"
@@ -143,7 +144,10 @@ def _forget(manifest: Manifest, path: Path, names: Collection[str]) -> None:
         if name not in names and (path.parent / name).is_file()
     }
     # So that what is written holds these and no more.
-    path.unlink()
+    try:
+        path.unlink()
+    except OSError as error:
+        raise ResourceError(f"{path}: cannot be removed: {error.strerror}") from error
     if left:
         manifest.model_copy(update={"outputs": {}, "earlier": left}).write(path)
 
