@@ -30,6 +30,10 @@ def render(
     songs: Annotated[int, typer.Option(help="How many.", min=1)] = 100,
     seconds: Annotated[float, typer.Option(help="The length of each, s.")] = 60.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same songs.")] = 0,
+    instrumentals: Annotated[
+        float,
+        typer.Option(help="Share of songs that nobody sings: an instrument plays the tune."),
+    ] = 0.0,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Songs at a time.", min=1)] = 1,
     exclude: Annotated[
         list[str] | None,

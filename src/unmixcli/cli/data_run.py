@@ -20,6 +20,7 @@ class Arguments:
     songs: int
     seconds: float
     seed: int
+    instrumentals: float
     jobs: int
     exclude: list[str] | None
     soundfont: list[str] | None
@@ -52,7 +53,10 @@ def _check_exclusions(arguments: Arguments) -> None:
 def run(arguments: Arguments) -> int:
     """Carry the command out and return its exit code: 1 if a song failed."""
     settings = RenderSettings(
-        songs=arguments.songs, length_s=arguments.seconds, seed=arguments.seed
+        songs=arguments.songs,
+        length_s=arguments.seconds,
+        seed=arguments.seed,
+        instrumentals=arguments.instrumentals,
     )
     if arguments.exclude is not None:
         _check_exclusions(arguments)

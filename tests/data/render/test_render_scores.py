@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,26 @@ def test_plans_fill_the_song_and_follow_from_the_seed(sounds: Path) -> None:
         covered = [bar for s in plan.sections for bar in range(s.first_bar, s.first_bar + s.bars)]
         assert covered == list(range(len(plan.bars)))
         assert 66 <= plan.tempo_bpm <= 168
+
+
+def test_an_instrument_plays_where_nobody_sings(sounds: Path) -> None:
+    """Beside who plays the tune, the plan is the same as without instrumentals."""
+    source = find_source(sounds)
+    sung = [make_plan(source, seed=3, index=i, length_s=47.0) for i in range(40)]
+    plans = [
+        make_plan(source, seed=3, index=i, length_s=47.0, instrumentals=0.4) for i in range(40)
+    ]
+    changed = 0
+    for plan, before in zip(plans, sung, strict=True):
+        if plan == before:
+            continue
+        changed += 1
+        for section, old in zip(plan.sections, before.sections, strict=True):
+            swapped = old.players - {"voice"} | {"lead"}
+            assert section.players == (swapped if "voice" in old.players else old.players)
+        assert replace(plan, sections=before.sections) == before
+        assert not any(plan.bars_of("voice"))
+    assert 8 <= changed <= 24
 
 
 def test_chance_follows_from_its_purpose_and_weights() -> None:

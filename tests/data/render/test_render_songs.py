@@ -248,10 +248,17 @@ def test_songs_do_not_land_among_the_sounds(sounds: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"songs": 0}, {"songs": 1, "length_s": 0.5}, {"songs": 1, "length_s": 1e9}]
+    "settings",
+    [
+        {"songs": 0},
+        {"songs": 1, "length_s": 0.5},
+        {"songs": 1, "length_s": 1e9},
+        {"songs": 1, "instrumentals": 1.1},
+        {"songs": 1, "instrumentals": float("nan")},
+    ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="--s"):
+    with pytest.raises(UsageError, match="--"):
         RenderSettings(**settings)  # type: ignore[arg-type]
 
 
@@ -287,6 +294,20 @@ def test_the_command_takes_sound_fonts_or_none(sounds: Path, tmp_path: Path) -> 
     wrong = CliRunner().invoke(data_app, [*words, str(tmp_path / "no.sf2")])
     assert isinstance(wrong.exception, UsageError | InputError)
     assert "no.sf2 cannot be read" in str(wrong.exception)
+
+
+def test_the_command_renders_songs_without_a_voice(sounds: Path, tmp_path: Path) -> None:
+    words = ["render", "--source", str(sounds), "--out", str(tmp_path / "out"), "--songs", "2"]
+    words += ["--seconds", "12", "--soundfont", "none"]
+    assert CliRunner().invoke(data_app, [*words, "--instrumentals", "1"]).exit_code == 0
+    for song in (tmp_path / "out").iterdir():
+        assert not soundfile.read(song / "vocals.flac")[0].any()
+        assert soundfile.read(song / "other.flac")[0].any()
+        made_from = json.loads((song / "track.json").read_text(encoding="utf-8"))["made_from"]
+        assert made_from["instrumentals"] == 1.0
+    # Songs of other settings are not touched.
+    other = CliRunner().invoke(data_app, words)
+    assert isinstance(other.exception, UsageError | InputError)
 
 
 def test_what_is_to_be_left_out_must_be_there(sounds: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -99,8 +99,13 @@ class Plan:
                 yield beat, end - beat, chord
 
 
-def make_plan(source: Source, *, seed: int, index: int, length_s: float) -> Plan:
-    """The plan of song `index`: a tune in a key of its own over a drummer's groove."""
+def make_plan(
+    source: Source, *, seed: int, index: int, length_s: float, instrumentals: float = 0.0
+) -> Plan:
+    """The plan of song `index`: a tune in a key of its own over a drummer's groove.
+
+    In a share of the songs, `instrumentals`, an instrument plays wherever there would be a voice.
+    """
     random = generator(seed, "plan", index)
     groove, groove_entry = _groove(random, source)
     tempo = float(groove.tempo_bpm * random.uniform(0.94, 1.06))
@@ -111,6 +116,9 @@ def make_plan(source: Source, *, seed: int, index: int, length_s: float) -> Plan
     bars = math.ceil(length_s * tempo / 60.0 / BAR_BEATS)
     sheet, sheet_entry = _sheet(random, source)
     sheet = sheet.transposed(int(random.integers(-5, 7)))
+    sections = tuple(_sections(random, bars))
+    if chance(generator(seed, "instrumental", index), instrumentals):
+        sections = tuple(_without_voice(section) for section in sections)
     origins = [str(entry.path.name) for entry in (groove_entry, sheet_entry) if entry is not None]
     return Plan(
         title=sheet.title,
@@ -118,7 +126,7 @@ def make_plan(source: Source, *, seed: int, index: int, length_s: float) -> Plan
         tempo_bpm=tempo,
         length_s=length_s,
         bars=tuple(sheet.bars[bar % len(sheet.bars)] for bar in range(bars)),
-        sections=tuple(_sections(random, bars)),
+        sections=sections,
         groove=groove,
         fill=_fill(random, source),
         origins=tuple(origins),
@@ -164,3 +172,10 @@ def _sections(random: np.random.Generator, bars: int) -> Iterator[Section]:
         length = min(length, bars - first)
         yield Section(first, length, players - absent, energy)
         first += length
+
+
+def _without_voice(section: Section) -> Section:
+    """The section, its tune played where it would be sung."""
+    if "voice" not in section.players:
+        return section
+    return replace(section, players=section.players - {"voice"} | {"lead"})

@@ -24,6 +24,7 @@ class RenderSettings:
         seed: the same seed and source give the same bytes.
         sample_rate: of the files, Hz.
         exclude: folders of the source that are left out, by the end of their path.
+        instrumentals: share of the songs in which nobody sings and an instrument plays the tune.
         soundfonts: fonts that may be played, in place of those in Debian's folders.
     """
 
@@ -32,6 +33,7 @@ class RenderSettings:
     seed: int = 0
     sample_rate: int = 44100
     exclude: tuple[str, ...] = ("solfege-gpl",)
+    instrumentals: float = 0.0
     soundfonts: tuple[Path, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -39,6 +41,8 @@ class RenderSettings:
             raise UsageError(f"--songs is {self.songs}; render at least one.")
         if not 1.0 <= self.length_s <= 3600.0:
             raise UsageError(f"--seconds is {self.length_s:g}; allowed are 1 to 3600.")
+        if not 0.0 <= self.instrumentals <= 1.0:
+            raise UsageError(f"--instrumentals is {self.instrumentals:g}; allowed are 0 to 1.")
 
     @property
     def samples(self) -> int:
@@ -49,4 +53,7 @@ class RenderSettings:
         """What a song depends on beside its number and the sounds, fonts among them."""
         told: dict[str, object] = {**asdict(self), "exclude": list(self.exclude), "recipe": RECIPE}
         del told["songs"], told["soundfonts"]
+        # Songs of a time when there were none go on.
+        if not self.instrumentals:
+            del told["instrumentals"]
         return told

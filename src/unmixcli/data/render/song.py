@@ -38,7 +38,13 @@ class Song:
 
 def render_song(source: Source, settings: RenderSettings, index: int) -> Song:
     """Song `index` of a set; it follows from source, settings and number alone."""
-    plan = make_plan(source, seed=settings.seed, index=index, length_s=settings.length_s)
+    plan = make_plan(
+        source,
+        seed=settings.seed,
+        index=index,
+        length_s=settings.length_s,
+        instrumentals=settings.instrumentals,
+    )
     takes = {name: play_stem(name, plan, source, settings, index=index) for name in PLAYERS}
     return finish_song(plan, takes, source, settings, index=index)
 
