@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,21 +24,12 @@ from unmixcli.data.tracks import MIX, Track, has_pitch, load_stems, read_dataset
 from unmixcli.evaluation.estimates import Melody
 from unmixcli.evaluation.hashes import FileHashes, digest, track_hash
 from unmixcli.finished import write_text
-from unmixcli.metrics.melody import melody
+from unmixcli.metrics.melody import evaluate
 from unmixcli.pitch.f0 import F0
 from unmixcli.pitch.session import PitchChoice, open_pitch, settings_of
 
 VOCALS = "vocals"
 ALONE, BACKED, SUNG = "alone", "backed", "sung"
-
-MEASURES = {
-    "OA": "Overall Accuracy",
-    "RPA": "Raw Pitch Accuracy",
-    "RCA": "Raw Chroma Accuracy",
-    "VR": "Voicing Recall",
-    "VFA": "Voicing False Alarm",
-}
-"""Names in tables and those of mir_eval."""
 
 TOLERANCE_CENTS = 50.0
 
@@ -239,11 +230,7 @@ def scored(truth: Reference, estimate: Melody) -> dict[str, float]:
     times_s, f0_hz = estimate
     if truth.kept is not None:
         times_s, f0_hz = times_s[truth.kept], f0_hz[truth.kept]
-    scores: Mapping[str, float] = melody(
-        truth.times_s,
-        truth.f0_hz,
-        estimate_times_s=times_s,
-        estimate_hz=f0_hz,
-        tolerance_cents=TOLERANCE_CENTS,
+    scores: dict[str, float] = evaluate(
+        truth.times_s, truth.f0_hz, estimate_times_s=times_s, estimate_hz=f0_hz
     )
-    return {short: scores[name] for short, name in MEASURES.items()}
+    return scores

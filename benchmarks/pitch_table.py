@@ -18,7 +18,6 @@ from statistics import mean
 from benchmarks.pitch_scores import (
     ALONE,
     BACKED,
-    MEASURES,
     SUNG,
     VOCALS,
     Case,
@@ -32,6 +31,7 @@ from benchmarks.pitch_scores import (
 )
 from benchmarks.report import markdown, parser, publish
 from unmixcli.errors import UsageError
+from unmixcli.metrics.melody import SHORT_NAMES
 from unmixcli.pitch.session import PitchOptions, select_pitch
 
 TITLES = {
@@ -194,15 +194,17 @@ def section(group: str, rows: Sequence[Row], references: References) -> str:
     """The table of one group of tracks; the thesis' rows stand above the songs'."""
     published = THESIS if group == SUNG else {}
     cells = [
-        [f"*thesis, iKala: {name}*", f"{oa:.3f}", f"{rpa:.3f}", *[""] * (len(MEASURES) - 2)]
+        [f"*thesis, iKala: {name}*", f"{oa:.3f}", f"{rpa:.3f}", *[""] * (len(SHORT_NAMES) - 2)]
         for name, (oa, rpa) in published.items()
     ]
     for row in rows:
-        means = [mean(row.scores[name][short] for name in references) for short in MEASURES]
+        means = [
+            mean(row.scores[name][short] for name in references) for short in SHORT_NAMES.values()
+        ]
         cells.append([row.name, *(f"{value:.3f}" for value in means)])
     told = "; ".join(f"{name} {_told(found)}" for name, found in references.items())
     heading = f"### {TITLES[group]}\n\nMeans over tracks. {told}."
-    return f"{heading}\n\n{markdown(['', *MEASURES], cells)}"
+    return f"{heading}\n\n{markdown(['', *SHORT_NAMES.values()], cells)}"
 
 
 def unsung_section(rows: Sequence[Row], names: Sequence[str]) -> str:

@@ -14,7 +14,6 @@ from benchmarks import pitch_scores
 from benchmarks.pitch_scores import (
     ALONE,
     BACKED,
-    MEASURES,
     SUNG,
     Case,
     Curves,
@@ -28,6 +27,7 @@ from benchmarks.pitch_scores import (
 )
 from unmixcli.data.tracks import Manifest, Part, Track
 from unmixcli.errors import InputError
+from unmixcli.metrics.melody import SHORT_NAMES
 from unmixcli.models.card import Chunks
 from unmixcli.models.catalogue import Choice, find_model
 from unmixcli.pitch.f0 import F0
@@ -92,7 +92,7 @@ def test_scores_are_those_of_mir_eval() -> None:
     estimate = np.arange(230) / 100, np.where(random.random(230) < 0.6, 220.0, 0)
     expected = theirs.evaluate(times, truth, *estimate)
     ours = scored(Reference(times, truth), estimate)
-    assert ours == {short: expected[name] for short, name in MEASURES.items()}
+    assert ours == {short: expected[name] for name, short in SHORT_NAMES.items()}
 
 
 def tone(hz: float, seconds: float) -> np.ndarray:

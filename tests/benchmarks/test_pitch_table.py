@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.pitch_scores import ALONE, BACKED, MEASURES, SUNG, Curves, Reference
+from benchmarks.pitch_scores import ALONE, BACKED, SUNG, Curves, Reference
 from benchmarks.pitch_table import (
     AFTER,
     JOINT,
@@ -31,6 +31,7 @@ from benchmarks.pitch_table import (
     trackers_on_truth,
     verdicts,
 )
+from unmixcli.metrics.melody import SHORT_NAMES
 from unmixcli.pitch.f0 import F0
 
 GROUPS = {ALONE: ["solo"], BACKED: ["over"], SUNG: ["one", "two"]}
@@ -41,7 +42,7 @@ HALF = Reference(SOME.times_s, SOME.f0_hz, np.array([True, False] * 4))
 def row(name: str, role: str, *oa: float, rpa: float = 0.5, viterbi: bool = False) -> Row:
     """Overall accuracies of solo, over, one and two."""
     names = [name for group in GROUPS.values() for name in group]
-    rest = dict.fromkeys(MEASURES, 0.25)
+    rest = dict.fromkeys(SHORT_NAMES.values(), 0.25)
     scores = {n: {**rest, "OA": v, "RPA": rpa} for n, v in zip(names, oa, strict=True)}
     return Row(name, role, viterbi, scores)
 

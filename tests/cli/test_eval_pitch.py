@@ -100,7 +100,7 @@ def test_folder_of_unmix_pitch_is_scored(
     estimates = tmp_path / "pitch"
     assert unmix("pitch", mix, "-m", "swiftf0", "-o", estimates).code == 0
     check(unmix, references, estimates, estimates / "song.f0.csv")
-    assert set(scores(tmp_path / "run")) == {"OA", "RPA"}
+    assert set(scores(tmp_path / "run")) == {"OA", "RPA", "RCA", "VR", "VFA"}
     words = ["--estimates", estimates, "--references", references, "--out", tmp_path / "run"]
     again = unmix("eval", *words, "--metrics", "melody")
     assert again.code == 0

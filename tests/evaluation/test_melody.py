@@ -27,5 +27,11 @@ def test_the_pitch_of_a_sung_tone_is_found() -> None:
 def test_an_octave_is_wrong() -> None:
     times_s = np.arange(100) * 0.01
     tone = np.full(100, 220.0)
-    assert melody_scores((times_s, tone), (times_s, tone)) == {"OA": 1.0, "RPA": 1.0}
-    assert melody_scores((times_s, tone), (times_s, 2 * tone)) == {"OA": 0.0, "RPA": 0.0}
+    assert melody_scores((times_s, tone), (times_s, tone)) == {
+        **dict.fromkeys(("OA", "RPA", "RCA", "VR"), 1.0),
+        "VFA": 0.0,
+    }
+    assert melody_scores((times_s, tone), (times_s, 2 * tone)) == {
+        **dict.fromkeys(("RCA", "VR"), 1.0),
+        **dict.fromkeys(("OA", "RPA", "VFA"), 0.0),
+    }

@@ -56,15 +56,23 @@ def test_voicing_is_counted_apart_from_pitch() -> None:
     assert scores["Overall Accuracy"] == pytest.approx(0.5)
 
 
+def test_silence_is_scored_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    silence = np.zeros(len(TIMES))
+    found = evaluate(TIMES, silence, estimate_times_s=TIMES, estimate_hz=silence)
+    assert found["OA"] == 1
+    assert found["VFA"] == 0
+    assert not recwarn
+
+
 def test_tolerance_is_handed_on() -> None:
     assert score(sung() * 2 ** (40 / 1200), tolerance_cents=30)["Raw Pitch Accuracy"] == 0
 
 
-def test_evaluate_gives_the_two_numbers_of_the_papers() -> None:
+def test_evaluate_gives_the_numbers_of_the_papers() -> None:
     estimate = sung()
     estimate[:40] *= 2
     found = evaluate(TIMES, sung(), estimate_times_s=TIMES, estimate_hz=estimate)
-    assert found == pytest.approx({"OA": 0.6, "RPA": 0.5})
+    assert found == pytest.approx({"OA": 0.6, "RPA": 0.5, "RCA": 1, "VR": 1, "VFA": 0})
 
 
 def test_estimates_on_other_frames_are_resampled_as_mir_eval_does() -> None:

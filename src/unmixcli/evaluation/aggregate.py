@@ -17,6 +17,7 @@ from unmixcli.evaluation.bootstrap import Statistic, Values, interval, statistic
 from unmixcli.evaluation.measure import Frames
 from unmixcli.evaluation.record import TargetRecord, TrackRecord
 from unmixcli.evaluation.results import RunResults
+from unmixcli.metrics.melody import SHORT_NAMES
 
 _V4 = ("SDR", "ISR", "SIR", "SAR")
 _V3 = ("v3 SDR", "v3 SIR", "v3 SAR")
@@ -58,7 +59,7 @@ TRADITIONS = (
     Tradition(
         "mean of tracks",
         "Jansson, chapters 4 and 5; Stoller, Ewert and Dixon",
-        (*_V3, *_WHOLE, "OA", "RPA", *_SHARES),
+        (*_V3, *_WHOLE, *SHORT_NAMES.values(), *_SHARES),
         "value",
         "mean",
     ),

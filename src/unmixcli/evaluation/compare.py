@@ -16,7 +16,7 @@ from unmixcli.evaluation.results import RunResults
 
 MEASURES = (
     *("SDR", "SIR", "SAR", "ISR", "v3 SDR", "NSDR", "SI-SDR", "SI-SDRi", "global SDR", "SNR"),
-    *("OA", "RPA", "AUC", "F", "AUC (1 s)", "F (1 s)"),
+    *("OA", "RPA", "RCA", "AUC", "F", "AUC (1 s)", "F (1 s)"),
 )
 """Larger is better in all of them."""
 

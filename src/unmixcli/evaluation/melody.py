@@ -23,7 +23,7 @@ _LOWEST_HZ, _HIGHEST_HZ = 65.4, 1046.5
 
 
 def melody_scores(reference: Melody, estimate: Melody) -> dict[str, float]:
-    """Overall accuracy (OA) and raw pitch accuracy (RPA) of the estimate, in [0, 1]."""
+    """OA, RPA, RCA, VR and VFA of the estimate, in [0, 1]; see `metrics.melody.evaluate`."""
     return melody.evaluate(*reference, estimate_times_s=estimate[0], estimate_hz=estimate[1])
 
 

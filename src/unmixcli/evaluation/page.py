@@ -33,7 +33,7 @@ from unmixcli.evaluation.tables import (
 )
 
 _PLOTTED = ("SDR", "SIR", "SAR", "ISR", "v3 SDR", "NSDR", "SI-SDRi", "global SDR")
-_LISTED = (*_PLOTTED, "OA", "RPA", "AUC (1 s)", "F (1 s)", "leak")
+_LISTED = (*_PLOTTED, "OA", "RPA", "RCA", "AUC (1 s)", "F (1 s)", "leak")
 _FRAMED = ("SDR", "SIR", "SAR", "ISR")
 # The rounding of samples ends below; what is beyond would flatten everything else.
 _DRAWN_UP_TO_DB = 100.0

@@ -71,7 +71,7 @@ def overview_table(aggregates: Sequence[Aggregate]) -> Table:
 
 def further_table(aggregates: Sequence[Aggregate]) -> Table | None:
     """Melody, activity and spectral distance, means of tracks; None where none was asked for."""
-    shown = ("OA", "RPA", "AUC", "F", "AUC (1 s)", "F (1 s)", "LSD")
+    shown = ("OA", "RPA", "RCA", "VR", "VFA", "AUC", "F", "AUC (1 s)", "F (1 s)", "LSD")
     own = [a for a in aggregates if a.tradition == "mean of tracks" and a.measure in shown]
     if not own:
         return None
@@ -79,7 +79,9 @@ def further_table(aggregates: Sequence[Aggregate]) -> Table | None:
     keys = dict.fromkeys((a.target, a.method) for a in _by_target(own))
     rows = tuple(_row(key, own, measures, flags=False) for key in keys)
     headings = ("stem", "method", *measures, "tracks", "silent", "failed")
-    return Table("Means of tracks (LSD in dB, less is better; the others 0 to 1)", headings, rows)
+    return Table(
+        "Means of tracks, 0 to 1; LSD in dB; of VFA and LSD less is better", headings, rows
+    )
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
