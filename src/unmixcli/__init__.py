@@ -11,9 +11,24 @@ from typing import TYPE_CHECKING, Any
 from unmixcli.version import __version__
 
 if TYPE_CHECKING:
-    from unmixcli.api import find_pitch, load_model, open_stream, separate, separate_file
+    from unmixcli.api import (
+        find_pitch,
+        find_voices,
+        load_model,
+        open_stream,
+        separate,
+        separate_file,
+    )
 
-__all__ = ["__version__", "find_pitch", "load_model", "open_stream", "separate", "separate_file"]
+__all__ = [
+    "__version__",
+    "find_pitch",
+    "find_voices",
+    "load_model",
+    "open_stream",
+    "separate",
+    "separate_file",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from unmixcli.batch.inputs import InputTrack
 from unmixcli.batch.plan import DEFAULT_TEMPLATE, plan_tracks
 from unmixcli.batch.runner import RunSettings, run_batch
 from unmixcli.errors import InputError, UsageError
-from unmixcli.pitch.f0 import F0
+from unmixcli.pitch.f0 import F0, Voices
 from unmixcli.pitch.session import PitchOptions, open_pitch, select_pitch
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.session import Session, open_session, select_model
@@ -186,11 +187,37 @@ def find_pitch(
     names = [None if name is None else str(name) for name in (model, separator)]
     wanted = options or PitchOptions()
     if wanted.polyphonic:
-        raise UsageError(
-            "polyphonic: find_pitch gives one voice; leave it out, or type unmix pitch --polyphonic"
-        )
+        raise UsageError("polyphonic: find_pitch gives one voice; call find_voices")
     choice = select_pitch(names[0], options=wanted, separator=names[1])
     return open_pitch(choice, device=device).find(song, sample_rate=sample_rate)
+
+
+def find_voices(
+    audio: np.ndarray,
+    sample_rate: int,
+    *,
+    model: str | Path | None = None,
+    separator: str | Path | None = None,
+    options: PitchOptions | None = None,
+    device: str = "auto",
+) -> Voices:
+    """Find the pitch of several voices in a song that is in memory.
+
+    Arguments are those of `find_pitch`; `polyphonic` goes without saying.
+
+    Returns:
+        Times in s `(steps,)`, f0 in Hz with 0 where a voice is silent and confidence in 0..1,
+        `(6, steps)` each.
+
+    Raises:
+        UsageError: for a tracker of one voice.
+        UnmixError: as in `find_pitch`.
+    """
+    song = _checked(audio, sample_rate)
+    names = [None if name is None else str(name) for name in (model, separator)]
+    wanted = replace(options or PitchOptions(), polyphonic=True)
+    choice = select_pitch(names[0], options=wanted, separator=names[1])
+    return open_pitch(choice, device=device).find_voices(song, sample_rate=sample_rate)
 
 
 class _Collector:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import unmixcli
 from conftest import Outcome
 from pitch.ridges_for_tests import cents
 from pitch_models_for_tests import write_pitch_model
@@ -21,6 +22,7 @@ from unmixcli.cli import pitch_batch
 from unmixcli.models.catalogue import find_model
 from unmixcli.models.weights import cached_path
 from unmixcli.pitch.csv import read_f0
+from unmixcli.pitch.session import PitchOptions
 
 Unmix = Callable[..., Outcome]
 RATE = 22050
@@ -77,6 +79,21 @@ def test_two_voices_in_harmony_are_two_lines(
     strongest = read_f0(tmp_path / "duo.f0.csv").f0_hz[40:-40]
     away = np.abs(cents(strongest[:, None], np.array([[LOWER, UPPER]])))
     assert away.min(axis=1).max() < 5
+
+
+def test_python_has_the_voices_of_the_file(
+    unmix: Unmix, salience: Path, duo: Path, tmp_path: Path
+) -> None:
+    words = ["--polyphonic", "--step-ms", 25, "-o", tmp_path]
+    assert unmix("pitch", duo, "-m", salience, *words).code == 0
+    times, frames = mir_eval.io.load_ragged_time_series(str(tmp_path / "duo.multif0.txt"))
+    audio, rate = soundfile.read(duo, dtype="float32")
+    voices = unmixcli.find_voices(audio, rate, model=salience, options=PitchOptions(step_ms=25))
+    assert voices.f0_hz.shape == voices.confidence.shape == (6, 81)
+    np.testing.assert_allclose(voices.times_s, times, atol=1e-6)
+    assert sum(map(len, frames)) > 100
+    for ours, theirs in zip(voices.ragged(), frames, strict=True):
+        np.testing.assert_allclose(np.sort(ours), np.sort(theirs), atol=1e-3)
 
 
 @pytest.mark.real_weights

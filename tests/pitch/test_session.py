@@ -113,9 +113,16 @@ def test_stems_need_something_that_gives_them(known: list[KnownSalience]) -> Non
 
 
 def test_array_gives_one_voice(known: list[KnownSalience]) -> None:
-    with pytest.raises(UsageError, match="polyphonic: find_pitch gives one voice; leave it out"):
+    with pytest.raises(
+        UsageError, match="find_pitch gives one voice; call find_voices"
+    ):
         unmixcli.find_pitch(np.zeros(100), 8000, options=PitchOptions(polyphonic=True))
     assert not known
+
+
+def test_tracker_has_no_voices() -> None:
+    with pytest.raises(UsageError, match="--polyphonic: pyin gives one voice"):
+        unmixcli.find_voices(np.zeros(100), 8000, model="pyin")
 
 
 @pytest.mark.parametrize(("rate", "channels", "most"), [(44100, 2, 0.0), (8000, 1, 0.1)])

@@ -79,6 +79,34 @@ class F0:
         return self.f0_hz > 0
 
 
+@dataclass(frozen=True)
+class Voices:
+    """Pitch of several voices; which row a voice has says nothing but that it keeps it.
+
+    Attributes:
+        times_s: the frames' centres, `(frames,)`.
+        f0_hz: `(voices, frames)`, 0 where a voice is silent.
+        confidence: `(voices, frames)`, in 0..1.
+    """
+
+    times_s: Floats
+    f0_hz: Floats
+    confidence: Floats
+
+    def __post_init__(self) -> None:
+        """Check the shapes."""
+        if self.f0_hz.shape != (len(self.f0_hz), *self.times_s.shape):
+            raise ValueError(f"{self.times_s.shape} times for f0_hz of {self.f0_hz.shape}")
+        if self.f0_hz.shape != self.confidence.shape:
+            raise ValueError(
+                f"f0_hz and confidence differ: {self.f0_hz.shape}, {self.confidence.shape}"
+            )
+
+    def ragged(self) -> list[Floats]:
+        """The frequencies that sound in each frame, as `metrics.melody.multi_f0` takes them."""
+        return [frame[frame > 0] for frame in self.f0_hz.T]
+
+
 def no_lines(voices: int, frames: int = 0) -> Lines:
     """Voices that are silent in every frame."""
     return Lines(np.zeros((voices, frames)), np.zeros((voices, frames)))

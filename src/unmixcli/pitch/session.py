@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from unmixcli.models.card import Card, Chunks, Licence
 from unmixcli.models.catalogue import Choice, Model, list_models
 from unmixcli.models.salience import salience_axis
 from unmixcli.pitch.decode import Decoder, PeakDecoder, PitchRange
-from unmixcli.pitch.f0 import F0, join_lines
+from unmixcli.pitch.f0 import F0, Voices, join_lines
 from unmixcli.pitch.finder import (
     SHORTEST_RUN_S,
+    Found,
     Method,
     PitchFinder,
     SalienceMethod,
@@ -34,7 +36,7 @@ from unmixcli.pitch.finder import (
 )
 from unmixcli.pitch.hcqt_stream import referenced
 from unmixcli.pitch.load import load_stream, pitch_model
-from unmixcli.pitch.steps import f0_of, step_of
+from unmixcli.pitch.steps import f0_of, step_of, step_times
 from unmixcli.pitch.stream import SalienceStream
 from unmixcli.pitch.trackers import (
     PACKAGES,
@@ -165,7 +167,7 @@ class PitchSession:
         with self._method(track, stem=stem and engine is None) as method:
             yield PitchFinder(
                 method,
-                step_s=step_of(self.choice.options.step_ms),
+                step_s=self._step_s,
                 sample_rate=track.sample_rate,
                 channels=track.channels,
                 engine=engine,
@@ -173,10 +175,24 @@ class PitchSession:
 
     def find(self, audio: Block, *, sample_rate: int) -> F0:
         """The pitch of a whole track, `(channels, samples)` of 1 or 2 channels, Hz."""
+        parts = self._found(audio, sample_rate)
+        return f0_of(join_lines([part.f0 for part in parts]), step_s=self._step_s)
+
+    def find_voices(self, audio: Block, *, sample_rate: int) -> Voices:
+        """The pitch of all voices of a whole track; the options must be polyphonic."""
+        parts = [part.voices for part in self._found(audio, sample_rate)]
+        lines = join_lines([part for part in parts if part is not None])
+        times_s = step_times(0, lines.frames, step_s=self._step_s)
+        return Voices(times_s, lines.f0_hz, lines.confidence)
+
+    def _found(self, audio: Block, sample_rate: int) -> tuple[Found, Found]:
         track = TrackAudio(sample_rate, audio.shape[0], lambda: [audio])
         with self.finder(track) as finder:
-            parts = [finder.push(audio).f0, finder.finish().f0]
-        return f0_of(join_lines(parts), step_s=step_of(self.choice.options.step_ms))
+            return finder.push(audio), finder.finish()
+
+    @property
+    def _step_s(self) -> Fraction:
+        return step_of(self.choice.options.step_ms)
 
     @contextmanager
     def _method(self, track: TrackAudio, *, stem: bool) -> Iterator[Method]:
