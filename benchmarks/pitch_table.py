@@ -115,6 +115,7 @@ class Plan:
         model: finds the pitch.
         separator: gives it the vocals; None if it hears the mix.
         viterbi: whether salience is decoded by its likeliest path.
+        polyphonic: whether several voices are looked for.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Plan:
     model: str
     separator: str | None = None
     viterbi: bool = False
+    polyphonic: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,11 @@ def _tracked(name: str, separator: str) -> list[Plan]:
 
 def case_of(plan: Plan) -> Case | None:
     """What runs; None where a model is not installed."""
-    options = PitchOptions(viterbi=plan.viterbi, stem=VOCALS if plan.separator else None)
+    options = PitchOptions(
+        viterbi=plan.viterbi,
+        polyphonic=plan.polyphonic,
+        stem=VOCALS if plan.separator else None,
+    )
     try:
         choice = select_pitch(plan.model, options=options, separator=plan.separator)
     except UsageError:

@@ -113,9 +113,7 @@ def test_stems_need_something_that_gives_them(known: list[KnownSalience]) -> Non
 
 
 def test_array_gives_one_voice(known: list[KnownSalience]) -> None:
-    with pytest.raises(
-        UsageError, match="find_pitch gives one voice; call find_voices"
-    ):
+    with pytest.raises(UsageError, match="find_pitch gives one voice; call find_voices"):
         unmixcli.find_pitch(np.zeros(100), 8000, options=PitchOptions(polyphonic=True))
     assert not known
 
