@@ -30,8 +30,8 @@ class Scores:
 
     Attributes:
         targets: mean SI-SDR improvement in dB of each target, such as "vocals" or "bass_other".
-        pitch: mean overall accuracy (OA) and raw pitch accuracy (RPA) in 0..1 of a model that
-            gives salience.
+        pitch: means in 0..1 of the measures of `metrics.melody.evaluate`, of a model that gives
+            salience.
     """
 
     targets: Mapping[str, float] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def validate(
     """Score a model on batches that hold one excerpt each.
 
     Silent targets are left out. A target that is the whole mix has no improvement and is left out
-    too. Pitch is scored where the excerpt's is known; there is no RPA without a voice.
+    too. Pitch is scored where the excerpt's is known; without a voice there are OA and VFA alone.
     """
     was_training = trainee.training
     trainee.eval()
@@ -91,7 +91,7 @@ def _pitch_scores(trainee: Trainee, masked: Masked, batch: Batch) -> dict[str, f
     # Frames that are left out leave no gap: mir_eval would else fill it from its neighbours.
     times_s = np.arange(len(reference), dtype=np.float64)
     found = melody.evaluate(times_s, reference, estimate_times_s=times_s, estimate_hz=estimate)
-    return found if reference.any() else {"OA": found["OA"]}
+    return found if reference.any() else {name: found[name] for name in ("OA", "VFA")}
 
 
 def _f0(salience: Tensor, *, axis: SalienceAxis) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
