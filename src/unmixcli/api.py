@@ -22,7 +22,7 @@ from unmixcli.batch.plan import DEFAULT_TEMPLATE, plan_tracks
 from unmixcli.batch.runner import RunSettings, run_batch
 from unmixcli.errors import InputError, UsageError
 from unmixcli.pitch.f0 import F0, Voices
-from unmixcli.pitch.session import PitchOptions, open_pitch, select_pitch
+from unmixcli.pitch.session import PitchOptions, PitchSession, open_pitch, select_pitch
 from unmixcli.separation.engine import Engine
 from unmixcli.separation.session import Session, open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
@@ -183,13 +183,12 @@ def find_pitch(
         ResourceError: for a tracker whose package is missing.
         UnmixError: as in `load_model`.
     """
-    song = _checked(audio, sample_rate)
-    names = [None if name is None else str(name) for name in (model, separator)]
     wanted = options or PitchOptions()
     if wanted.polyphonic:
         raise UsageError("polyphonic: find_pitch gives one voice; call find_voices")
-    choice = select_pitch(names[0], options=wanted, separator=names[1])
-    return open_pitch(choice, device=device).find(song, sample_rate=sample_rate)
+    song = _checked(audio, sample_rate)
+    session = _pitch_session(model, separator, options=wanted, device=device)
+    return session.find(song, sample_rate=sample_rate)
 
 
 def find_voices(
@@ -213,11 +212,10 @@ def find_voices(
         UsageError: for a tracker of one voice.
         UnmixError: as in `find_pitch`.
     """
-    song = _checked(audio, sample_rate)
-    names = [None if name is None else str(name) for name in (model, separator)]
     wanted = replace(options or PitchOptions(), polyphonic=True)
-    choice = select_pitch(names[0], options=wanted, separator=names[1])
-    return open_pitch(choice, device=device).find_voices(song, sample_rate=sample_rate)
+    song = _checked(audio, sample_rate)
+    session = _pitch_session(model, separator, options=wanted, device=device)
+    return session.find_voices(song, sample_rate=sample_rate)
 
 
 class _Collector:
@@ -242,6 +240,13 @@ def _session(
     if isinstance(model, Session):
         return model
     return load_model(model, stems=stems, device=device, options=options)
+
+
+def _pitch_session(
+    model: str | Path | None, separator: str | Path | None, *, options: PitchOptions, device: str
+) -> PitchSession:
+    finder, splitter = (None if name is None else str(name) for name in (model, separator))
+    return open_pitch(select_pitch(finder, options=options, separator=splitter), device=device)
 
 
 def _checked(audio: np.ndarray, sample_rate: int) -> np.ndarray:
