@@ -53,6 +53,25 @@ every = 2
 seconds = 1
 """
 
+# Of the recipes of hpss, what makes their networks small.
+SMALL_HPSS = {
+    "mad-twinnet-2": (
+        "network.parameters.network={seen=60, width=12, context=2, hidden=16}",
+        "network.chunks={length=16, context=2}",
+        "network.stft={n_fft=256, hop_samples=64, window='hamming'}",
+        "excerpts.seconds=0.128",
+        "optimiser.learning_rate=0.01",
+    ),
+    "mdensenet": (
+        "network.parameters.network={growth=3, layers=1, depth=2, first=3}",
+        "network.parameters.network.kernels=[[3, 3], [5, 3]]",
+        "network.chunks={length=16, context=2, multiple=4}",
+        "network.stft={n_fft=256, hop_samples=64}",
+        "excerpts.seconds=0.25",
+        "optimiser.learning_rate=0.01",
+    ),
+}
+
 
 def write_song(folder: Path, *, seed: int, seconds: float = 2.0, names: tuple[str, ...]) -> None:
     """A high tone as voice, bursts as drums, a low tone as the rest."""

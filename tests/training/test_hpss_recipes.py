@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from training.songs_for_tests import RATE, write_song
+from training.songs_for_tests import RATE, SMALL_HPSS, write_song
 from unmixcli.api import load_model, separate
 from unmixcli.training import events
 from unmixcli.training.excerpts import Batch
@@ -18,24 +18,6 @@ from unmixcli.training.model import untrained_model
 from unmixcli.training.objective import Objective, Trainee
 from unmixcli.training.recipe import Recipe, Source, builtin_recipes, read_recipe
 from unmixcli.training.run import Place, train
-
-SMALL = {
-    "mad-twinnet-2": (
-        "network.parameters.network={seen=60, width=12, context=2, hidden=16}",
-        "network.chunks={length=16, context=2}",
-        "network.stft={n_fft=256, hop_samples=64, window='hamming'}",
-        "excerpts.seconds=0.128",
-        "optimiser.learning_rate=0.01",
-    ),
-    "mdensenet": (
-        "network.parameters.network={growth=3, layers=1, depth=2, first=3}",
-        "network.parameters.network.kernels=[[3, 3], [5, 3]]",
-        "network.chunks={length=16, context=2, multiple=4}",
-        "network.stft={n_fft=256, hop_samples=64}",
-        "excerpts.seconds=0.25",
-        "optimiser.learning_rate=0.01",
-    ),
-}
 
 
 @pytest.fixture
@@ -45,7 +27,7 @@ def recipe(tmp_path: Path):
 
     def small(name: str, *changes: str) -> Recipe:
         common = ("network.sample_rate=8000", "excerpts.batch=2", "data.hold_out=0")
-        read = read_recipe(builtin_recipes()[name], changes=(*common, *SMALL[name], *changes))
+        read = read_recipe(builtin_recipes()[name], changes=(*common, *SMALL_HPSS[name], *changes))
         data = read.data.model_copy(update={"train": (Source(path=tmp_path / "songs"),)})
         return read.model_copy(update={"data": data})
 
@@ -95,7 +77,7 @@ def test_the_recipes_take_a_step_at_their_sizes(name: str) -> None:
     assert all(p.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", list(SMALL))
+@pytest.mark.parametrize("name", list(SMALL_HPSS))
 def test_they_learn_one_excerpt_and_separate(tmp_path: Path, recipe, name: str) -> None:
     losses: list[float] = []
 
@@ -119,7 +101,7 @@ def test_only_what_is_learned_counts() -> None:
     targets = torch.randn(1, 2, 1, 2048)
     known = torch.ones(1, 2) > 0
     batch = Batch(targets.sum(1), targets, torch.eye(2)[None], known, torch.ones(1), True)
-    recipe = read_recipe(builtin_recipes()["mdensenet"], changes=SMALL["mdensenet"])
+    recipe = read_recipe(builtin_recipes()["mdensenet"], changes=SMALL_HPSS["mdensenet"])
     model = untrained_model(recipe)
     masked = Trainee(model).train()(targets.sum(1)[..., : 31 * 64])
     both, first, second = (
@@ -142,7 +124,7 @@ def batch_of(batch: Batch, samples: int) -> Batch:
 
 
 def test_a_group_with_a_stem_that_is_not_learned_does_not_count() -> None:
-    recipe = read_recipe(builtin_recipes()["mdensenet"], changes=SMALL["mdensenet"])
+    recipe = read_recipe(builtin_recipes()["mdensenet"], changes=SMALL_HPSS["mdensenet"])
     model = untrained_model(recipe)
     targets = torch.randn(1, 2, 1, 31 * 64)
     groups = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])

@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from unmixcli.errors import ResourceError
+from unmixcli.models.catalogue import Model
 from unmixcli.models.spectral import SpectralModel
 from unmixcli.training import events
 from unmixcli.training.checkpoint import BEST, LAST, read_checkpoint, write_checkpoint
@@ -25,6 +26,7 @@ from unmixcli.training.excerpts import Batch, ExcerptSource
 from unmixcli.training.model import untrained_model
 from unmixcli.training.objective import Objective, Trainee
 from unmixcli.training.recipe import Optimiser, Recipe, Schedule
+from unmixcli.training.start import load_start
 from unmixcli.training.validate import Scores, validate
 
 _PRECISION: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
@@ -106,13 +108,17 @@ class Trainer:
         self._trainee = trainee
         self._state = _State()
         torch.manual_seed(recipe.seed + fabric.global_rank)
-        if recipe.optimiser.ema:
-            self._state.ema = _copied(trainee)
+        self._begin_average()
 
     @property
     def step(self) -> int:
         """Steps that are done."""
         return self._state.step
+
+    def start_from(self, start: Model) -> None:
+        """Begin with the weights of another model; see `load_start`."""
+        load_start(self._trainee.model, start)
+        self._begin_average()
 
     def resume(self) -> None:
         """Go on from the last checkpoint of the folder.
@@ -192,6 +198,10 @@ class Trainer:
         loss, parts = self._objective(self._network(*self._trainee.inputs(batch)), batch)
         self._fabric.backward(loss * share)
         return float(loss.detach()), {name: float(value.detach()) for name, value in parts.items()}
+
+    def _begin_average(self) -> None:
+        if self.recipe.optimiser.ema:
+            self._state.ema = _copied(self._trainee)
 
     def _average(self, decay: float) -> None:
         """Move the average of the weights; what is no number (counters, statistics) is copied."""

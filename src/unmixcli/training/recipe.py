@@ -204,6 +204,7 @@ class Recipe(_Strict):
     Attributes:
         name: of the model.
         seed: of everything that is drawn.
+        start: a model whose weights the training begins with, by its name or folder.
         loss: weights by the names of `training.losses.LOSSES` and `SALIENCE_LOSSES`.
         learned: the stems whose targets count in the loss; all if none are named.
         checkpoint_every: steps between checkpoints; what a kill can cost.
@@ -211,6 +212,7 @@ class Recipe(_Strict):
 
     name: Name
     seed: int = 0
+    start: str | None = None
     data: Data
     excerpts: Excerpts = Excerpts()
     augment: tuple[Augmentation, ...] = ()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unmixcli.dsp.salience import SalienceAxis
 from unmixcli.errors import InputError, ResourceError, UsageError
+from unmixcli.models.catalogue import Model
 from unmixcli.training import events
 from unmixcli.training.augment.chain import AUGMENTATIONS, Step, apply
 from unmixcli.training.checkpoint import LAST
@@ -28,6 +29,7 @@ from unmixcli.training.model import untrained_model
 from unmixcli.training.pack import PackedTrack, pack_all, resident
 from unmixcli.training.pitch import PitchGrid, Wanted
 from unmixcli.training.recipe import Recipe, Source
+from unmixcli.training.start import find_start, load_start
 
 # Share of an excerpt that is cut beyond it where augmentation may shorten it.
 _SPARE = 0.35
@@ -112,6 +114,7 @@ def train(
     """
     _check_folder(place.folder, resume=resume)
     _check_network(recipe)
+    start = None if resume else _start(recipe, place)
     fabric = _launched(recipe, place, listener=listener)
     prepared = prepare(recipe, replace(place, device=fabric.device), listener=listener)
     place.folder.mkdir(parents=True, exist_ok=True)
@@ -124,6 +127,8 @@ def train(
     trainer = _trainer(recipe, prepared, place.folder, fabric=fabric, listener=tell, stop=stop)
     if resume:
         trainer.resume()
+    elif start is not None:
+        trainer.start_from(start)
     if not fabric.is_global_zero:
         return trainer.run()
     with Logs(place.folder, step=trainer.step) as logs:
@@ -140,6 +145,7 @@ def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _:
         UsageError, InputError, ResourceError: as `train`.
     """
     _check_network(recipe)
+    start = _start(recipe, place)
     prepared = prepare(recipe, place, listener=listener)
     prepared.source.batch(0)  # what is loaded at the first call
     started = time.perf_counter()
@@ -161,6 +167,8 @@ def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _:
             fabric=new_fabric(recipe, device=place.device),
             listener=note,
         )
+        if start is not None:
+            trainer.start_from(start)
         trainer.run()
     return Check(
         parameters=sum(weight.numel() for weight in untrained_model(recipe).parameters()),
@@ -342,6 +350,14 @@ def _check_network(recipe: Recipe) -> None:
     """Build the network without its memory, before songs are packed for it."""
     with torch.device("meta"):
         untrained_model(recipe)
+
+
+def _start(recipe: Recipe, place: Place) -> Model | None:
+    """The model that the recipe begins with, tried before songs are packed."""
+    start = find_start(recipe, base=place.base)
+    if start is not None:
+        load_start(untrained_model(recipe), start)
+    return start
 
 
 def _peak_bytes(device: torch.device) -> int:
