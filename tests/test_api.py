@@ -91,11 +91,20 @@ def test_file_that_is_cut_off_raises_and_keeps_what_there_is(
         (np.full((2, 100), np.nan, np.float32), RATE, "NaN"),
         (np.full((2, 100), np.inf, np.float32), RATE, "infinite"),
         (np.zeros((2, 100), np.float32), 0, "at least 1 Hz"),
+        (np.zeros((2, 100), np.float32), RATE + 0.5, "must be whole"),
+        (np.zeros((2, 100), np.float32), np.nan, "must be whole"),
     ],
 )
 def test_bad_arrays(session: Session, audio: np.ndarray, rate: int, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         unmixcli.separate(audio, rate, model=session)
+
+
+def test_a_rate_may_be_a_whole_float() -> None:
+    tone = 0.1 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE)
+    one, other = (unmixcli.find_pitch(tone, rate, model="swiftf0") for rate in (RATE, float(RATE)))
+    np.testing.assert_array_equal(one.f0_hz, other.f0_hz)
+    assert one.voiced.any()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from unmixcli.version import __version__
 
 if TYPE_CHECKING:
     from unmixcli.api import (
+        PitchOptions,
         find_pitch,
         find_voices,
         load_model,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "PitchOptions",
     "__version__",
     "find_pitch",
     "find_voices",

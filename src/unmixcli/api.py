@@ -28,6 +28,16 @@ from unmixcli.separation.session import Session, open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
 from unmixcli.separation.stems import Request
 
+__all__ = [
+    "PitchOptions",
+    "find_pitch",
+    "find_voices",
+    "load_model",
+    "open_stream",
+    "separate",
+    "separate_file",
+]
+
 
 def load_model(
     model: str | Path | None = None,
@@ -82,7 +92,7 @@ def separate(
         InputError: for another shape, no samples, NaN or infinity, a rate below 1.
         UnmixError: as in `load_model`.
     """
-    mix = _checked(audio, sample_rate)
+    mix, sample_rate = _checked(audio, sample_rate)
     session = _session(model, stems=stems, device=device, options=options)
     engine = session.engine(sample_rate=sample_rate, channels=mix.shape[0])
     whole = torch.cat(list(engine.stream([torch.from_numpy(mix)])), dim=-1)
@@ -186,7 +196,7 @@ def find_pitch(
     wanted = options or PitchOptions()
     if wanted.polyphonic:
         raise UsageError("polyphonic: find_pitch gives one voice; call find_voices")
-    song = _checked(audio, sample_rate)
+    song, sample_rate = _checked(audio, sample_rate)
     session = _pitch_session(model, separator, options=wanted, device=device)
     return session.find(song, sample_rate=sample_rate)
 
@@ -213,7 +223,7 @@ def find_voices(
         UnmixError: as in `find_pitch`.
     """
     wanted = replace(options or PitchOptions(), polyphonic=True)
-    song = _checked(audio, sample_rate)
+    song, sample_rate = _checked(audio, sample_rate)
     session = _pitch_session(model, separator, options=wanted, device=device)
     return session.find_voices(song, sample_rate=sample_rate)
 
@@ -249,15 +259,15 @@ def _pitch_session(
     return open_pitch(select_pitch(finder, options=options, separator=splitter), device=device)
 
 
-def _checked(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+def _checked(audio: np.ndarray, sample_rate: float) -> tuple[np.ndarray, int]:
     mix = np.atleast_2d(np.asarray(audio))
     if mix.ndim != 2 or mix.shape[0] not in (1, 2):
         raise InputError(
             f"audio must be (samples,) or (channels, samples) with 1 or 2 channels, "
             f"not {np.shape(audio)}"
         )
-    if sample_rate < 1:
-        raise InputError(f"sample_rate must be at least 1 Hz, not {sample_rate}")
+    if not sample_rate >= 1 or sample_rate % 1:
+        raise InputError(f"sample_rate must be whole and at least 1 Hz, not {sample_rate}")
     if not mix.shape[1]:
         raise InputError("audio holds no samples")
     if not np.issubdtype(mix.dtype, np.floating):
@@ -265,4 +275,4 @@ def _checked(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     single = np.ascontiguousarray(mix, dtype=np.float32)
     if not np.isfinite(single).all():
         raise InputError("audio holds NaN or infinite samples")
-    return single
+    return single, int(sample_rate)

@@ -110,6 +110,33 @@ def test_folder_of_unmix_pitch_is_scored(
     assert "song: its estimate is pitch without stems; type --metrics melody" in refused.err
 
 
+@pytest.mark.parametrize("kind", ["csv", "model"])
+def test_what_is_found_where_nobody_sings_counts(
+    unmix: Unmix, references: Path, tmp_path: Path, kind: str
+) -> None:
+    song = references / "song"
+    silence = np.zeros_like(soundfile.read(song / "vocals.wav")[0])
+    soundfile.write(song / "vocals.wav", silence, RATE, subtype="FLOAT")
+    (song / "vocals_f0.csv").write_text("".join(f"{k / 100},0\n" for k in range(200)))
+    run, words = tmp_path / "run", ["--metrics", "melody", "--no-audio"]
+    if kind == "csv":
+        (tmp_path / "pitch").mkdir()
+        lines = [f"{k / 100},{220 if k < 50 else 0},1" for k in range(201)]
+        text = "\n".join(["time,frequency,confidence", *lines]) + "\n"
+        (tmp_path / "pitch" / "song.f0.csv").write_text(text)
+        words += ["--estimates", tmp_path / "pitch", "--references", references]
+    else:
+        model = write_pitch_model(tmp_path / "sung", threshold=0.02)
+        words += ["--model", model, "--data", references]
+    done = unmix("eval", *words, "--out", run)
+    assert done.code == 0, done.err
+    found = {name: score for name, score in scores(run).items() if name != "leak"}
+    assert set(found) == {"OA", "VFA"}
+    assert found["OA"] == pytest.approx(1 - found["VFA"])
+    if kind == "csv":
+        assert found["VFA"] == 0.25
+
+
 def test_joint_model_is_scored_by_its_own_pitch(
     unmix: Unmix, references: Path, mix: Path, tmp_path: Path
 ) -> None:

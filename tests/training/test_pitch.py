@@ -342,6 +342,18 @@ def test_one_excerpt_is_learned_by_heart(tmp_path: Path, recipe) -> None:
     assert "loss/bce_salience" in log
 
 
+@pytest.mark.parametrize(("threshold", "voiced"), [(0.001, 1.0), (1.0, 0.0)])
+def test_held_out_pitch_is_voiced_from_the_threshold_of_the_recipe(
+    tmp_path: Path, recipe, threshold: float, voiced: float
+) -> None:
+    changes = ("schedule.steps=1", "validation.every=1", "data.validation=[{path='one'}]")
+    changes += ("data.hold_out=0", "data.train=[{path='one'}]", "validation.seconds=2")
+    write_sung(tmp_path / "one" / "song", seed=0)
+    _, told = run(recipe(*changes, f"network.pitch.threshold={threshold}"), tmp_path)
+    validated = next(event for event in told if isinstance(event, events.Validated))
+    assert (validated.pitch["VR"], validated.pitch["VFA"]) == (voiced, voiced)
+
+
 @pytest.mark.parametrize("wiring", ["oracle-pitch", "oracle-vocals", "pitch", "source", "separate"])
 def test_other_wirings_are_trained_and_scored(tmp_path: Path, recipe, wiring: str) -> None:
     changed = recipe(f"network.parameters.wiring={wiring}", "schedule.steps=2")

@@ -43,8 +43,7 @@ def evaluate(
     metrics: Annotated[
         str,
         typer.Option(
-            help="Of bsseval, bsseval-v3, nsdr, sisdr, lsd, melody (by pYIN on the vocals), "
-            "activity."
+            help="Of bsseval, bsseval-v3, nsdr, sisdr, lsd, melody (of the vocals), activity."
         ),
     ] = "bsseval,bsseval-v3,nsdr,sisdr",
     oracle: Annotated[

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from unmixcli.data.tracks import Track, read_f0
+from unmixcli.data.tracks import Track, has_pitch, read_f0
 from unmixcli.errors import InputError
 from unmixcli.evaluation.bounds import oracle_estimates
 from unmixcli.evaluation.estimates import Estimator
@@ -87,7 +87,7 @@ class TrackJob:
         for method in todo:
             self._file(method.oracle).unlink(missing_ok=True)
         progress(0.0, "reading")
-        material = with_mixture_sdr(load_material(self.track, self._stems), self._settings)
+        material = with_mixture_sdr(self._material(), self._settings)
         for number, method in enumerate(todo):
             done, each = number / len(todo), 1 / len(todo)
             if method.oracle is None:
@@ -135,7 +135,7 @@ class TrackJob:
         if estimates is not None:
             scores = measure(material, estimates, self._settings)
         for row, target in enumerate(material.targets):
-            if target.name == _VOICE and not material.silent[row]:
+            if target.name == _VOICE:
                 voice = None if estimates is None else estimates[row]
                 scores[row].values.update(self._melody(method, material, voice))
         facts = {
@@ -161,6 +161,11 @@ class TrackJob:
         if found is None and voice is not None:
             found = track_pitch(voice, sample_rate=rate)
         return {} if found is None else melody_scores(annotated, found)
+
+    def _material(self) -> Material:
+        # Pitch alone can be scored where nobody sings: none should be found.
+        unsung = self._melody_alone and has_pitch(self.track)
+        return load_material(self.track, self._stems, may_be_silent=unsung)
 
     @property
     def _stems(self) -> tuple[str, ...]:

@@ -49,11 +49,11 @@ class Material:
         return [row for row, unscored in enumerate(pairs) if not any(unscored)]
 
 
-def load_material(track: Track, stems: Sequence[str]) -> Material:
+def load_material(track: Track, stems: Sequence[str], *, may_be_silent: bool = False) -> Material:
     """Read a track for estimates of these stems.
 
     Raises `InputError` where no stem or sum of stems is on both sides, or every reference is
-    silent, and what `load_stems` raises.
+    silent and may not be, and what `load_stems` raises.
     """
     targets = references(track, stems)
     if not targets:
@@ -64,7 +64,7 @@ def load_material(track: Track, stems: Sequence[str]) -> Material:
     loaded, sample_rate = load_stems(track)
     rows = torch.stack([_sum(loaded, target.reference) for target in targets])
     silent = tuple(rms(row) < SILENT_RMS for row in rows)
-    if all(silent):
+    if all(silent) and not may_be_silent:
         raise InputError(
             f"{track.name}: every reference is silent ({', '.join(t.name for t in targets)}), "
             "so nothing can be scored"

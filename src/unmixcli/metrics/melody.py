@@ -144,7 +144,8 @@ def evaluate(
     """The scores of ``melody`` by the names that papers print: OA, RPA, RCA, VR and VFA.
 
     They are overall accuracy, raw pitch and raw chroma accuracy, voicing recall and false alarm; of
-    the last alone less is better. Shape and errors: see ``melody``.
+    the last alone less is better. Of a reference without a voiced frame there are OA and VFA.
+    Shape and errors: see ``melody``.
     """
     scores = melody(
         reference_times_s,
@@ -152,7 +153,9 @@ def evaluate(
         estimate_times_s=estimate_times_s,
         estimate_hz=estimate_hz,
     )
-    return {short: scores[name] for name, short in SHORT_NAMES.items()}
+    is_sung = bool((np.asarray(reference_hz) > 0).any())
+    told = tuple(SHORT_NAMES.values()) if is_sung else ("OA", "VFA")
+    return {short: scores[name] for name, short in SHORT_NAMES.items() if short in told}
 
 
 def _check_times(times: Array, *, name: str) -> None:

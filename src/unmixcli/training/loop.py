@@ -229,7 +229,13 @@ class Trainer:
         self._trainee.load_state_dict(state.ema or weights)
         scores = Scores()
         if self._leads:
-            scores = validate(self._trainee, self._validation, device=self._fabric.device)
+            pitch = self.recipe.network.pitch
+            scores = validate(
+                self._trainee,
+                self._validation,
+                device=self._fabric.device,
+                threshold=0.4 if pitch is None else pitch.threshold,
+            )
         scores = self._fabric.broadcast(scores)
         score = scores.total(pitch_weight=self.recipe.validation.pitch_weight)
         is_best = score > state.best

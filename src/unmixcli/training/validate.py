@@ -50,10 +50,15 @@ class Scores:
 
 @torch.no_grad()
 def validate(
-    trainee: Trainee, batches: Sequence[tuple[str, Batch]], *, device: torch.device
+    trainee: Trainee,
+    batches: Sequence[tuple[str, Batch]],
+    *,
+    device: torch.device,
+    threshold: float = 0.4,
 ) -> Scores:
     """Score a model on batches that hold one excerpt each.
 
+    From `threshold` on a frame of salience is voiced.
     Silent targets are left out. A target that is the whole mix has no improvement and is left out
     too. Pitch is scored where the excerpt's is known; without a voice there are OA and VFA alone.
     """
@@ -67,7 +72,7 @@ def validate(
         masked = trainee(*trainee.inputs(here))
         for names, value in _scores(trainee, masked, here, stems=stems):
             scores[names].append(value)
-        for measure, value in _pitch_scores(trainee, masked, here).items():
+        for measure, value in _pitch_scores(trainee, masked, here, threshold).items():
             pitch[measure].append(value)
     trainee.train(was_training)
     return Scores(_means(scores), _means(pitch))
@@ -77,7 +82,9 @@ def _means(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in scores.items()}
 
 
-def _pitch_scores(trainee: Trainee, masked: Masked, batch: Batch) -> dict[str, float]:
+def _pitch_scores(
+    trainee: Trainee, masked: Masked, batch: Batch, threshold: float
+) -> dict[str, float]:
     model = trainee.model
     if not isinstance(model, JointModel) or masked.salience is None or batch.salience is None:
         return {}
@@ -85,18 +92,19 @@ def _pitch_scores(trainee: Trainee, masked: Masked, batch: Batch) -> dict[str, f
     if not known.any():
         return {}
     reference, estimate = (
-        _f0(salience[0][:, known], axis=model.axis)
+        _f0(salience[0][:, known], axis=model.axis, threshold=threshold)
         for salience in (batch.salience, masked.salience)
     )
     # Frames that are left out leave no gap: mir_eval would else fill it from its neighbours.
     times_s = np.arange(len(reference), dtype=np.float64)
-    found = melody.evaluate(times_s, reference, estimate_times_s=times_s, estimate_hz=estimate)
-    return found if reference.any() else {name: found[name] for name in ("OA", "VFA")}
+    return melody.evaluate(times_s, reference, estimate_times_s=times_s, estimate_hz=estimate)
 
 
-def _f0(salience: Tensor, *, axis: SalienceAxis) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _f0(
+    salience: Tensor, *, axis: SalienceAxis, threshold: float
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """The pitch of `(bins, frames)`, 0 where it is unvoiced."""
-    decoder = PeakDecoder(axis, within=PitchRange())
+    decoder = PeakDecoder(axis, within=PitchRange(threshold))
     found: np.ndarray[tuple[int], np.dtype[np.float64]] = decoder.push(salience.cpu()).f0_hz[0]
     return found
 

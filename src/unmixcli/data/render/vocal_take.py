@@ -11,7 +11,7 @@ from unmixcli.data.render.chance import chance, pick, pick_weighted
 from unmixcli.data.render.choir import choir_take, has_choir
 from unmixcli.data.render.melody_part import melody_part
 from unmixcli.data.render.notes import Note
-from unmixcli.data.render.pitch_curve import pitch_file
+from unmixcli.data.render.pitch_curve import POINT_S, PitchCurve, pitch_file
 from unmixcli.data.render.plan import Plan
 from unmixcli.data.render.sample_set import load_sample_set
 from unmixcli.data.render.sampler import Sampler
@@ -33,7 +33,7 @@ _MOST_TAKES = 12
 def vocal_take(plan: Plan, source: Source, random: np.random.Generator, *, length: Length) -> Take:
     """The voices as sound; with the pitch where one voice is all there is and it is known."""
     if not any(plan.bars_of("voice")):
-        return Take(length.silence(), ())
+        return _nobody(length)
     possible = {
         "phrases": bool(source.singers),
         "synthetic": True,
@@ -51,10 +51,16 @@ def vocal_take(plan: Plan, source: Source, random: np.random.Generator, *, lengt
     return _with_choir(_sung(plan, source, random, length=length), plan, source, random, length)
 
 
+def _nobody(length: Length) -> Take:
+    """No voice, which is known exactly."""
+    times_s = np.arange(0.0, length.samples / length.sample_rate, POINT_S)
+    return Take(length.silence(), (), PitchCurve(times_s, np.zeros_like(times_s)))
+
+
 def _synthetic(plan: Plan, random: np.random.Generator, *, length: Length) -> Take:
     notes = _melody(plan, random)
     if not notes:
-        return Take(length.silence(), ())
+        return _nobody(length)
     voice, curve = sing(
         [_articulated(note, random) for note in notes],
         random_singer(random),
