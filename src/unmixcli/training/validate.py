@@ -91,17 +91,16 @@ def _pitch_scores(
     known = ~batch.salience[0].isnan().any(dim=0)
     if not known.any():
         return {}
-    reference, estimate = (
-        _f0(salience[0][:, known], axis=model.axis, threshold=threshold)
-        for salience in (batch.salience, masked.salience)
-    )
+    # Targets are 1 at a pitch and blurred beside it, so that any threshold below finds it.
+    reference = _f0(batch.salience[0][:, known], axis=model.axis)
+    estimate = _f0(masked.salience[0][:, known], axis=model.axis, threshold=threshold)
     # Frames that are left out leave no gap: mir_eval would else fill it from its neighbours.
     times_s = np.arange(len(reference), dtype=np.float64)
     return melody.evaluate(times_s, reference, estimate_times_s=times_s, estimate_hz=estimate)
 
 
 def _f0(
-    salience: Tensor, *, axis: SalienceAxis, threshold: float
+    salience: Tensor, *, axis: SalienceAxis, threshold: float = 0.5
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """The pitch of `(bins, frames)`, 0 where it is unvoiced."""
     decoder = PeakDecoder(axis, within=PitchRange(threshold))
