@@ -123,14 +123,11 @@ def test_tracker_has_no_voices() -> None:
         unmixcli.find_voices(np.zeros(100), 8000, model="pyin")
 
 
-@pytest.mark.parametrize(("rate", "channels", "most"), [(44100, 2, 0.0), (8000, 1, 0.1)])
-def test_noise_is_mostly_unvoiced(rate: int, channels: int, most: float) -> None:
-    """The trained model, of which single frames must not stay."""
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (8000, 1)])
+def test_noise_is_unvoiced(rate: int, channels: int) -> None:
+    """By the trained model."""
     noise = 0.1 * np.random.default_rng(0).standard_normal((channels, 4 * rate))
-    voiced = unmixcli.find_pitch(noise, rate, model="vocal-pitch").voiced
-    assert voiced.mean() <= most
-    edges = np.flatnonzero(np.diff(voiced, prepend=False, append=False))
-    assert (edges[1::2] - edges[::2] >= 4).all()
+    assert not unmixcli.find_pitch(noise, rate, model="vocal-pitch").voiced.any()
 
 
 def test_array_gives_a_curve() -> None:

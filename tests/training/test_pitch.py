@@ -15,6 +15,7 @@ from training.sung_for_tests import HOP, RATE, RECIPE, glide, voice, write_sung
 from unmixcli.dsp.salience import SalienceAxis
 from unmixcli.errors import UsageError
 from unmixcli.models.adapters.pitch_unets import PitchUNets
+from unmixcli.models.card import read_card
 from unmixcli.networks.wired import WIRINGS
 from unmixcli.training import events, pack
 from unmixcli.training.excerpts import Batch, Drawing, ExcerptSource, validation_batches
@@ -425,11 +426,24 @@ def built(path: Path, *changes: str) -> tuple[Recipe, PitchUNets]:
     return read, model
 
 
-def test_the_recipe_that_ships_is_small_enough() -> None:
-    read, model = built(MODELS / "vocal-pitch" / "recipe.toml")
-    assert read.data.pitch == "swiftf0"
-    assert [node.gives for node in model.network.config.nodes] == ["vocals", "salience"] * 2
-    assert sum(weight.numel() for weight in model.parameters()) < 4.8e6
+@pytest.mark.parametrize(("name", "nets"), [("vocal-pitch", 4), ("vocal-pitch-separate", 2)])
+def test_the_recipes_that_ship_train_one_model_after_the_other(name: str, nets: int) -> None:
+    folder = MODELS / name
+    (first, begun), (second, trained) = (
+        built(folder / f"{file}.toml") for file in ("first", "recipe")
+    )
+    assert first.data.pitch == second.data.pitch == "swiftf0"
+    gives = [node.gives for node in trained.network.config.nodes]
+    assert gives == ["vocals", "salience"] * (nets // 2)
+    assert sum(weight.numel() for weight in trained.parameters()) < 4.8e6
+    # The second begins with what the first writes by --out first, and the card is what it writes.
+    assert second.start == "first/model"
+    shapes = ({key: value.shape for key, value in m.state_dict().items()} for m in (begun, trained))
+    assert next(shapes) == next(shapes)
+    card = read_card(folder / "model.toml")
+    assert card.pitch == second.network.pitch
+    assert dict(card.parameters) == dict(second.network.parameters)
+    assert (card.stft, card.chunks) == (second.network.stft, second.network.chunks)
 
 
 @pytest.mark.parametrize("wiring", WIRINGS)
