@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from unmixcli.pitch.f0 import Lines
-from unmixcli.pitch.plot import PitchPlot, note_ticks
+from unmixcli.pitch.plot import PitchPlot, note_ticks, pen_strokes
 from unmixcli.pitch.salience_file import SalienceWriter
 
 FRAME = Fraction(256, 22050)
@@ -95,3 +95,15 @@ def test_the_picture_bears_these_names(tmp_path: Path, monkeypatch: pytest.Monke
         note_ticks(60, 270).values()
     )
     assert axes.get_ylim() == pytest.approx((60, 270))
+
+
+def test_no_line_is_drawn_over_a_leap_or_a_rest() -> None:
+    """Three semitones from step to step are a glide, four a leap."""
+    semitones = np.array([0.0, 3.0, -1.0, 11.0, 11.0])
+    f0_hz = np.append(220 * 2 ** (semitones / 12), [0, 220])
+    times_s, drawn = pen_strokes(np.arange(7) / 100, f0_hz)
+    assert np.isnan(drawn).tolist() == [False, False, True, False, True, False, False, True, False]
+    np.testing.assert_array_equal(drawn[~np.isnan(drawn)], f0_hz[f0_hz > 0])
+    np.testing.assert_allclose(times_s[~np.isnan(drawn)] * 100, [0, 1, 2, 3, 4, 6])
+    assert (np.diff(times_s) >= 0).all()
+    assert [len(array) for array in pen_strokes(np.zeros(0), np.zeros(0))] == [0, 0]

@@ -16,6 +16,8 @@ from unmixcli.pitch.f0 import Floats, Lines
 # lest a voice lies on the edge.
 _LOWEST_HZ, _HIGHEST_HZ = 63.5, 1077.0
 
+_LEAP_SEMITONES = 3.0
+
 _A4_HZ = 440.0
 _A4_NUMBER = 69
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
@@ -52,11 +54,11 @@ class PitchPlot:
         figure = Figure(figsize=(12, 5), layout="constrained")
         axes = figure.subplots()
         f0_hz = np.concatenate(self._f0_hz, axis=1)
-        times = np.arange(f0_hz.shape[1]) * self._step_s
+        times: Floats = np.arange(f0_hz.shape[1], dtype=np.float64) * self._step_s
         axes.set(xlabel="s", yscale="log", xlim=(0.0, max(times[-1:], default=1.0)))
         self._draw_salience(axes)
         for voice in f0_hz:
-            axes.plot(times, np.where(voice > 0, voice, np.nan), color="cyan", linewidth=1)
+            axes.plot(*pen_strokes(times, voice), ".-", color="cyan", linewidth=1, markersize=1)
         low, high = self._range(f0_hz[f0_hz > 0])
         axes.set_ylim(low, high)
         _name_notes(axes, low, high)
@@ -77,6 +79,17 @@ class PitchPlot:
             return
         times = np.arange(image.shape[1]) * self._columns.width * self._frame_s
         axes.pcolormesh(times, self._frequencies, image, cmap="magma", vmin=0, vmax=1)
+
+
+def pen_strokes(times_s: Floats, f0_hz: Floats) -> tuple[Floats, Floats]:
+    """What is drawn of a voice: NaN where it is silent, and between two steps a leap apart.
+
+    A leap is more than three semitones from one step to the next. Shape: `(steps,)` each; what
+    comes back is longer by the leaps.
+    """
+    drawn: Floats = np.where(f0_hz > 0, f0_hz, np.nan)
+    leaps = 1 + np.flatnonzero(np.abs(12 * np.diff(np.log2(drawn))) > _LEAP_SEMITONES)
+    return np.insert(times_s, leaps, times_s[leaps]), np.insert(drawn, leaps, np.nan)
 
 
 def note_ticks(low_hz: float, high_hz: float) -> dict[float, str]:
