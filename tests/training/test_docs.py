@@ -56,7 +56,8 @@ def test_every_name_is_told(names) -> None:
 
 def test_every_table_is_told() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    keys = {"name", "seed", "checkpoint_every", "learned"}
+    keys = {"name", "seed", "checkpoint_every", "learned", "start"}
     tables = set(Recipe.model_fields) - keys - {"data"}
     assert [table for table in tables if f"[{table}]" not in text] == []
     assert "`learned`" in text
+    assert "`start`" in text
