@@ -116,6 +116,8 @@ def test_a_rate_may_be_a_whole_float() -> None:
         (lambda m: unmixcli.load_model(m, device="mps"), ResourceError),
         (lambda m: unmixcli.open_stream(RATE, 3, model=m), InputError),
         (lambda m: unmixcli.open_stream(0, 2, model=m), InputError),
+        (lambda m: unmixcli.open_stream(22050.5, 2, model=m), InputError),
+        (lambda m: unmixcli.open_stream(float("nan"), 2, model=m), InputError),
     ],
 )
 def test_bad_calls(

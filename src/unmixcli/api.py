@@ -117,13 +117,15 @@ def open_stream(
     to the bit, and memory does not grow.
 
     Raises:
-        InputError: for a rate below 1, or channels other than 1 or 2.
+        InputError: for a rate that is not whole or below 1, or channels other than 1 or 2.
         UnmixError: as in `load_model`.
     """
-    if sample_rate < 1 or channels not in (1, 2):
-        raise InputError(f"{sample_rate} Hz, {channels} channels: must be 1 Hz or more, 1 or 2")
+    if not sample_rate >= 1 or sample_rate % 1 or channels not in (1, 2):
+        raise InputError(
+            f"{sample_rate} Hz, {channels} channels: must be whole and 1 Hz or more, 1 or 2"
+        )
     session = _session(model, stems=stems, device=device, options=options)
-    return session.engine(sample_rate=sample_rate, channels=channels)
+    return session.engine(sample_rate=int(sample_rate), channels=channels)
 
 
 def separate_file(

@@ -110,11 +110,14 @@ def test_folder_of_unmix_pitch_is_scored(
     assert "song: its estimate is pitch without stems; type --metrics melody" in refused.err
 
 
-@pytest.mark.parametrize("kind", ["csv", "model"])
+@pytest.mark.parametrize("kind", ["csv", "model", "model of vocals alone"])
 def test_what_is_found_where_nobody_sings_counts(
     unmix: Unmix, references: Path, tmp_path: Path, kind: str
 ) -> None:
     song = references / "song"
+    if kind == "model of vocals alone":
+        # Nothing else is there to be scored, and no reference sounds.
+        (song / "accompaniment.wav").rename(song / "mixture.wav")
     silence = np.zeros_like(soundfile.read(song / "vocals.wav")[0])
     soundfile.write(song / "vocals.wav", silence, RATE, subtype="FLOAT")
     (song / "vocals_f0.csv").write_text("".join(f"{k / 100},0\n" for k in range(200)))

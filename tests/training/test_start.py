@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from training.songs_for_tests import SMALL_HPSS
 from unmixcli.errors import UsageError
 from unmixcli.models.catalogue import find_model
+from unmixcli.training import events
 from unmixcli.training.export import export_model
 from unmixcli.training.model import untrained_model
 from unmixcli.training.recipe import builtin_recipes, read_recipe
@@ -46,6 +47,17 @@ def test_training_begins_with_the_weights_of_a_model(run, ema) -> None:
     changes = (*STILL, f"optimiser.ema={ema}", "seed=8")
     assert farthest(run(*changes, "start=first/model", name="tuned"), first) < 1e-6
     assert farthest(run(*changes, name="other"), first) > 0.01
+
+
+def test_it_is_said_and_a_folder_without_a_card_hides_no_name(tmp_path, recipe, run) -> None:
+    run(name="first")
+    told = []
+    place = Place(tmp_path / "tuned", tmp_path, torch.device("cpu"))
+    train(recipe("start=first/model"), place, listener=told.append)
+    assert events.Noticed("begins with the weights of small") in told
+    (tmp_path / "spleeter-2stems").mkdir()
+    with pytest.raises(UsageError, match="start: spleeter-2stems is unet_masks"):
+        run("start=spleeter-2stems", name="other")
 
 
 def test_a_start_is_no_longer_needed_once_a_training_runs(tmp_path, run) -> None:
@@ -98,7 +110,13 @@ def test_networks_of_other_sizes_are_refused_before_songs_are_packed(
 
 @pytest.mark.parametrize(
     ("start", "said"),
-    [("spleeter-2stems", "start: spleeter-2stems is a unet_masks"), ("no-such", "no-such")],
+    [
+        (
+            "spleeter-2stems",
+            "start: spleeter-2stems is unet_masks, the recipe's network unet_stems",
+        ),
+        ("no-such", "no-such"),
+    ],
 )
 def test_other_models_are_refused(run, start, said) -> None:
     with pytest.raises(UsageError, match=said):

@@ -163,9 +163,9 @@ class TrackJob:
         return {} if found is None else melody_scores(annotated, found)
 
     def _material(self) -> Material:
-        # Pitch alone can be scored where nobody sings: none should be found.
-        unsung = self._melody_alone and has_pitch(self.track)
-        return load_material(self.track, self._stems, may_be_silent=unsung)
+        # Pitch can be scored where nobody sings: none should be found.
+        has_melody = "melody" in self._settings.metrics and has_pitch(self.track)
+        return load_material(self.track, self._stems, may_be_silent=has_melody)
 
     @property
     def _stems(self) -> tuple[str, ...]:

@@ -129,6 +129,7 @@ def train(
         trainer.resume()
     elif start is not None:
         trainer.start_from(start)
+        listener(events.Noticed(f"begins with the weights of {start.name}"))
     if not fabric.is_global_zero:
         return trainer.run()
     with Logs(place.folder, step=trainer.step) as logs:

@@ -28,10 +28,11 @@ def find_start(recipe: Recipe, *, base: Path) -> Model | None:
     if recipe.start is None:
         return None
     folder = base / recipe.start
-    model = find_model(str(folder) if folder.is_dir() else recipe.start)
+    is_folder = (folder / "model.toml").is_file()
+    model = find_model(str(folder) if is_folder else recipe.start)
     theirs, ours = model.card.architecture, recipe.network.architecture
     if theirs != ours:
-        raise UsageError(f"start: {recipe.start} is a {theirs}, the recipe's network a {ours}")
+        raise UsageError(f"start: {recipe.start} is {theirs}, the recipe's network {ours}")
     return model
 
 
