@@ -12,7 +12,6 @@ from unmixcli.version import __version__
 
 if TYPE_CHECKING:
     from unmixcli.api import (
-        PitchOptions,
         find_pitch,
         find_voices,
         load_model,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
         separate,
         separate_file,
     )
+    from unmixcli.pitch.session import PitchOptions
 
 __all__ = [
     "PitchOptions",

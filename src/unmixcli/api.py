@@ -28,16 +28,6 @@ from unmixcli.separation.session import Session, open_session, select_model
 from unmixcli.separation.spectral import SpectralOptions
 from unmixcli.separation.stems import Request
 
-__all__ = [
-    "PitchOptions",
-    "find_pitch",
-    "find_voices",
-    "load_model",
-    "open_stream",
-    "separate",
-    "separate_file",
-]
-
 
 def load_model(
     model: str | Path | None = None,

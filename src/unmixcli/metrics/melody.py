@@ -21,6 +21,15 @@ from unmixcli.errors import InputError, ResourceError, UsageError
 
 Array = npt.NDArray[np.float64]
 
+SHORT_NAMES = {
+    "Overall Accuracy": "OA",
+    "Raw Pitch Accuracy": "RPA",
+    "Raw Chroma Accuracy": "RCA",
+    "Voicing Recall": "VR",
+    "Voicing False Alarm": "VFA",
+}
+"""What papers call the measures of ``melody``."""
+
 
 def validate(times_s: npt.ArrayLike, f0_hz: npt.ArrayLike, *, name: str) -> tuple[Array, Array]:
     """Check one melody and return it as float64.
@@ -122,16 +131,6 @@ def multi_f0(
         warnings.filterwarnings("ignore", message=".* frequencies are all empty")
         scores = _mir_eval().multipitch.evaluate(*reference, *estimate)
     return _numbers(scores)
-
-
-SHORT_NAMES = {
-    "Overall Accuracy": "OA",
-    "Raw Pitch Accuracy": "RPA",
-    "Raw Chroma Accuracy": "RCA",
-    "Voicing Recall": "VR",
-    "Voicing False Alarm": "VFA",
-}
-"""What papers call the measures of ``melody``."""
 
 
 def evaluate(

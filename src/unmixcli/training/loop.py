@@ -119,6 +119,7 @@ class Trainer:
         """Begin with the weights of another model; see `load_start`."""
         load_start(self._trainee.model, start)
         self._begin_average()
+        self._tell(events.Noticed(f"begins with the weights of {start.name}"))
 
     def resume(self) -> None:
         """Go on from the last checkpoint of the folder.

@@ -124,12 +124,11 @@ def train(
         for hear in told:
             hear(event)
 
-    trainer = _trainer(recipe, prepared, place.folder, fabric=fabric, listener=tell, stop=stop)
+    trainer = _trainer(
+        recipe, prepared, place.folder, fabric=fabric, start=start, listener=tell, stop=stop
+    )
     if resume:
         trainer.resume()
-    elif start is not None:
-        trainer.start_from(start)
-        listener(events.Noticed(f"begins with the weights of {start.name}"))
     if not fabric.is_global_zero:
         return trainer.run()
     with Logs(place.folder, step=trainer.step) as logs:
@@ -152,8 +151,7 @@ def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _:
     started = time.perf_counter()
     prepared.source.batch(1)
     data_s = time.perf_counter() - started
-    schedule = recipe.schedule.model_copy(update={"steps": 2})
-    short = recipe.model_copy(update={"schedule": schedule})
+    short = recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update={"steps": 2})})
     times: list[float] = []
 
     def note(event: events.Event) -> None:
@@ -166,10 +164,9 @@ def check(recipe: Recipe, place: Place, *, listener: events.Listener = lambda _:
             replace(prepared, validation=()),
             Path(folder),
             fabric=new_fabric(recipe, device=place.device),
+            start=start,
             listener=note,
         )
-        if start is not None:
-            trainer.start_from(start)
         trainer.run()
     return Check(
         parameters=sum(weight.numel() for weight in untrained_model(recipe).parameters()),
@@ -317,11 +314,12 @@ def _trainer(
     folder: Path,
     *,
     fabric: Fabric,
+    start: Model | None,
     listener: events.Listener,
     stop: Callable[[], bool] = lambda: False,
 ) -> Trainer:
     try:
-        return Trainer(
+        trainer = Trainer(
             recipe,
             prepared.source,
             validation=prepared.validation,
@@ -332,6 +330,9 @@ def _trainer(
         )
     except ValueError as error:
         raise UsageError(f"recipe {recipe.name}: {error}") from error
+    if start is not None:
+        trainer.start_from(start)
+    return trainer
 
 
 def _check_folder(folder: Path, *, resume: bool) -> None:
